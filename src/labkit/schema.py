@@ -153,7 +153,8 @@ class Trace(Protocol):
 
     trace_id: str
 
-    def span(self, name: str, **attributes: object) -> AbstractContextManager[object]: ...
+    def span(self, name: str, **attributes: object) -> AbstractContextManager[object]:
+        """A context that lasts as long as the stage ``name``."""
 
 
 class NoTrace:
@@ -162,6 +163,7 @@ class NoTrace:
     trace_id = ""
 
     def span(self, name: str, **attributes: object) -> AbstractContextManager[object]:
+        """A context that records nothing."""
         return nullcontext()
 
 
@@ -231,14 +233,16 @@ class RequestContext:
 class Retriever(Protocol):
     """Finds passages. Filters by access and date are applied inside, before ranking."""
 
-    def search(self, query: str, k: int, ctx: RequestContext) -> list[Hit]: ...
+    def search(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
+        """The best ``k`` passages the asker may read and that hold on ``ctx.as_of``, best first."""
 
 
 @runtime_checkable
 class Answerer(Protocol):
     """A whole system: question in, cited answer out. What a benchmark measures."""
 
-    def ask(self, question: str, ctx: RequestContext) -> Answer: ...
+    def ask(self, question: str, ctx: RequestContext) -> Answer:
+        """Answer with citations, or abstain."""
 
 
 Message = dict[str, str]
@@ -259,9 +263,11 @@ class ChatModel(Protocol):
 
     name: str
 
-    def chat(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> ChatReply: ...
+    def chat(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> ChatReply:
+        """The whole reply at once."""
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> Iterator[str]: ...
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> Iterator[str]:
+        """The reply piece by piece, as it is generated."""
 
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {

@@ -1,0 +1,56 @@
+"""Version and kind of a document, where it states them.
+
+Both come from a metadata field if there is one, else from words near the top that state nothing else. Kinds are the
+everyday names of documents; no organisation's own vocabulary is known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_VERSION_FIELDS = ("version", "revision", "rev", "rev.", "document version", "issue")
+_VERSION = re.compile(
+    r"\b(?:version|ver\.|revision|rev\.?|issue)\s*:?\s*(?:no\.?\s*)?((?:\d+(?:\.\d+){0,3}[a-z]?|[A-Z]\d?)(?![\w.]*\w))",
+    re.I,
+)
+_SHORT = re.compile(r"(?<![\w.])[vV](\d+(?:\.\d+){0,3}[a-z]?)\b")
+_CLASS_FIELDS = ("doc_class", "document type", "document class", "doc type", "type", "category", "kind")
+_CLASSES = (
+    ("change notice", "change_notice"), ("release note", "release_notes"), ("post-mortem", "postmortem"),
+    ("postmortem", "postmortem"), ("post mortem", "postmortem"), ("incident report", "incident_report"),
+    ("shift handover", "handover"), ("handover", "handover"), ("meeting minutes", "minutes"), ("minutes", "minutes"),
+    ("runbook", "runbook"), ("manual", "manual"), ("handbook", "manual"), ("guide", "guide"), ("policy", "policy"),
+    ("procedure", "procedure"), ("specification", "specification"), ("datasheet", "datasheet"),
+    ("data sheet", "datasheet"), ("contract", "contract"), ("agreement", "contract"), ("amendment", "contract"),
+    ("invoice", "invoice"), ("purchase order", "order"), ("safety notice", "safety_notice"), ("bulletin", "bulletin"),
+    ("report", "report"), ("faq", "faq"), ("memo", "memo"), ("newsletter", "newsletter"),
+)  # fmt: skip
+_TITLE_CLASS = tuple((re.compile(rf"\b{re.escape(word)}s?\b", re.I), name) for word, name in _CLASSES)
+
+
+def stated_version(title: str, text: str, metadata: Mapping[str, str]) -> str:
+    """The revision the document gives itself (``B``, ``2.1``), ``""`` when it gives none."""
+    for name in _VERSION_FIELDS:
+        if value := metadata.get(name, "").strip():
+            match = _VERSION.fullmatch(f"version {value}") or _SHORT.fullmatch(value) or _VERSION.match(value)
+            if match:
+                return match[1].upper() if match[1].isalpha() else match[1]
+    for place in (title, text[:600]):
+        if match := _VERSION.search(place) or (_SHORT.search(place) if place is title else None):
+            return match[1].upper() if match[1].isalpha() else match[1]
+    return ""
+
+
+def stated_class(fmt: str, title: str, metadata: Mapping[str, str]) -> str:
+    """The kind of document as a short name, ``""`` when neither a field nor the title says."""
+    for name in _CLASS_FIELDS:
+        if value := metadata.get(name, ""):
+            words = re.findall(r"\w+", value.lower())
+            if 0 < len(words) <= 4:
+                return "_".join(words)
+    if fmt == "eml":
+        return "mail"
+    found = [(match.end(), name) for pattern, name in _TITLE_CLASS if (match := pattern.search(title))]
+    # English puts the kind last: "runbook review minutes" are minutes.
+    return max(found)[1] if found else ""

@@ -1,0 +1,92 @@
+"""Word documents: paragraphs and tables in reading order, headings by style, core properties.
+
+Not read: text boxes, comments, deleted revisions. Headers and footers come once, at the end, because they repeat on
+every page.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import docx
+from docx.table import Table
+from docx.text.paragraph import Paragraph
+
+from labkit.ingest.parse import Block, Parsed
+from labkit.ingest.parse.tables import render_table
+
+_HEADING = re.compile(r"heading (\d)")
+
+
+def parse_docx(content: bytes) -> Parsed:
+    """Parse a Word document."""
+    document = docx.Document(io.BytesIO(content))
+    styles = {style.style_id: (style.name or "").lower() for style in document.styles if style.type == 1}
+    blocks = [block for item in document.iter_inner_content() for block in _blocks(item, styles)]
+    blocks += _margins(document, styles)
+    properties = document.core_properties
+    metadata = {
+        name: value.date().isoformat() if hasattr(value, "date") else str(value)
+        for name, value in (
+            ("title", properties.title), ("subject", properties.subject), ("author", properties.author),
+            ("created", properties.created), ("modified", properties.modified), ("version", properties.version),
+            ("category", properties.category), ("keywords", properties.keywords),
+        )
+        if value
+    }  # fmt: skip
+    heading = next((block.text for block in blocks if block.kind == "heading"), "")
+    # "Word Document" is what libraries write into a title nobody filled in.
+    title = metadata.get("title", "") if metadata.get("title") != "Word Document" else ""
+    return Parsed(blocks, title=title or heading, metadata=metadata, language=(properties.language or "")[:2].lower())
+
+
+def _blocks(item: Any, styles: dict[str, str]) -> Iterator[Block]:
+    if isinstance(item, Table):
+        rows = [[_cell(cell) for cell in _cells(row)] for row in item.rows]
+        if text := render_table(rows):
+            yield Block("table", text)
+    elif isinstance(item, Paragraph) and (text := item.text.strip()):
+        properties = item._p.pPr
+        style = (
+            styles.get(properties.pStyle.val, "") if properties is not None and properties.pStyle is not None else ""
+        )
+        if match := _HEADING.match(style):
+            yield Block("heading", " ".join(text.split()), min(6, int(match[1])))
+        elif style == "title":
+            yield Block("heading", " ".join(text.split()), 1)
+        elif style.startswith("list") or (properties is not None and properties.numPr is not None):
+            yield Block("item", f"- {text}")
+        else:
+            yield Block("quote" if "quote" in style else "paragraph", text)
+
+
+def _cells(row: Any) -> Iterator[Any]:
+    """Cells of a row; a merged cell is listed by the library once per column it spans, and given once here."""
+    seen: list[Any] = []
+    for cell in row.cells:
+        if not any(cell._tc is known for known in seen):
+            seen.append(cell._tc)
+            yield cell
+
+
+def _cell(cell: Any) -> str:
+    parts = [part.text if isinstance(part, Paragraph) else _nested(part) for part in cell.iter_inner_content()]
+    return " ".join(part for part in parts if part)
+
+
+def _nested(table: Any) -> str:
+    return "; ".join(", ".join(filter(None, (_cell(cell) for cell in _cells(row)))) for row in table.rows)
+
+
+def _margins(document: Any, styles: dict[str, str]) -> list[Block]:
+    """Headers and footers, each distinct text once."""
+    blocks: list[Block] = []
+    for section in document.sections:
+        for margin in (section.header, section.footer):
+            if not margin.is_linked_to_previous:
+                blocks += [block for item in margin.iter_inner_content() for block in _blocks(item, styles)]
+    known: set[str] = set()
+    return [block for block in blocks if not (block.text in known or known.add(block.text))]  # type: ignore[func-returns-value]

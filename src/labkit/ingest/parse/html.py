@@ -1,0 +1,182 @@
+"""HTML: the main text of a page, without its navigation.
+
+trafilatura finds the main text (F1 .960 on 181 public news pages, the best of the extractors measured here). Where it
+keeps too little of a page, as on short internal pages made of tables, the whole body is walked instead, leaving out the
+elements that HTML itself names as surroundings.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+from lxml import html as lxml_html
+
+from labkit.ingest.parse import Block, Parsed
+from labkit.ingest.parse.tables import render_table
+
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs an error for every page it finds little on
+
+_SURROUNDINGS = {"script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "iframe"}
+_KEEP_AT_LEAST = 0.4
+"""Share of the body's words below which the extraction is not believed."""
+_BLOCK = {
+    "p", "div", "section", "article", "main", "header", "body", "li", "ul", "ol", "dl", "dt", "dd", "table", "pre",
+    "blockquote", "figure", "figcaption", "address", "details", "summary", "center", "hr", "fieldset", "nav", "footer",
+    "h1", "h2", "h3", "h4", "h5", "h6",
+}  # fmt: skip
+_HEADING = re.compile(r"h([1-6])")
+_DATE_META = (
+    "date",
+    "dc.date",
+    "dcterms.date",
+    "article:published_time",
+    "datepublished",
+    "last-modified",
+    "effective",
+)
+
+
+def parse_html(content: str) -> Parsed:
+    """Parse a page; its ``<meta>`` elements become metadata."""
+    # A declared encoding is over once the text is decoded, and lxml refuses it.
+    tree = lxml_html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", content) or "<html/>")
+    metadata = _metadata(tree)
+    title = " ".join((tree.findtext(".//title") or "").split())
+    everything = list(_walk(_body(tree)))
+    extracted = _extract(content)
+    blocks = extracted if _words(extracted) >= _KEEP_AT_LEAST * _words(everything) else everything
+    heading = next((block.text for block in everything if block.kind == "heading" and block.level == 1), "")
+    if heading and not any(block.kind == "heading" and block.text == heading for block in blocks):
+        blocks = [Block("heading", heading, 1), *blocks]
+    return Parsed(blocks, title=title or heading, metadata=metadata, language=(tree.get("lang") or "")[:2].lower())
+
+
+def _words(blocks: list[Block]) -> int:
+    return sum(len(block.text.split()) for block in blocks)
+
+
+def _metadata(tree: Any) -> dict[str, str]:
+    metadata: dict[str, str] = {}
+    for meta in tree.iter("meta"):
+        name = meta.get("name") or meta.get("property") or meta.get("itemprop")
+        if name and meta.get("content"):
+            metadata.setdefault(name.strip().lower(), " ".join(meta.get("content").split()))
+    for name in _DATE_META:
+        if name in metadata:
+            metadata.setdefault("date", metadata[name])
+    return metadata
+
+
+def _extract(content: str) -> list[Block]:
+    """Blocks of the main text as trafilatura finds it."""
+    from trafilatura import bare_extraction
+
+    found = bare_extraction(content, include_comments=False, include_tables=True, include_links=False)
+    if found is None or found.body is None:
+        return []
+    return list(_extracted(found.body))
+
+
+def _extracted(body: Any) -> Iterator[Block]:
+    for element in body:
+        kind = element.tag
+        if kind == "head":
+            match = _HEADING.fullmatch(element.get("rend") or "")
+            if text := _text(element):
+                yield Block("heading", text, int(match[1]) if match else 3)
+        elif kind == "table":
+            header = next(iter(element.iter("row")), None)
+            marked = header is not None and all(cell.get("role") == "head" for cell in header.iter("cell"))
+            rows = [[_text(cell) for cell in row.iter("cell")] for row in element.iter("row")]
+            if text := render_table(rows, header=True if marked else None):
+                yield Block("table", text)
+        elif kind == "list":
+            for item in element.iter("item"):
+                if text := _text(item):
+                    yield Block("item", f"- {text}")
+        elif kind == "code":
+            if text := "".join(element.itertext()).strip("\n"):
+                yield Block("code", text)
+        elif text := _text(element):
+            yield Block("quote" if kind == "quote" else "paragraph", text)
+
+
+def _body(tree: Any) -> Any:
+    body = tree.find("body")
+    return tree if body is None else body
+
+
+def _walk(element: Any) -> Iterator[Block]:
+    """Blocks of everything below an element except surroundings."""
+    run: list[str] = []
+
+    def flush() -> Iterator[Block]:
+        text = " ".join("".join(run).split())
+        run.clear()
+        if text:
+            yield Block("paragraph", text)
+
+    # (element, text after it): an explicit stack, because pages nest deeper than Python recurses.
+    stack: list[Any] = [element]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            run.append(node)
+            continue
+        if node is None:
+            yield from flush()
+            continue
+        if not isinstance(node.tag, str) or node.tag in _SURROUNDINGS:
+            continue
+        if node.tag in _BLOCK:
+            yield from flush()
+        if match := _HEADING.fullmatch(node.tag):
+            if text := _text(node):
+                yield Block("heading", text, int(match[1]))
+        elif node.tag == "pre":
+            if text := "".join(node.itertext()).strip("\n"):
+                yield Block("code", text)
+        elif node.tag == "table" and not node.xpath(".//table"):
+            yield from _table(node)
+        elif node.tag == "li" and not node.xpath(".//li|.//table|.//pre"):
+            if text := _text(node):
+                yield Block("item", f"- {text}")
+        elif node.tag == "br":
+            run.append("\n")
+        else:
+            below: list[Any] = [node.text or ""]
+            for child in node:
+                below += [child, child.tail or ""]
+            if node.tag in _BLOCK:
+                below.append(None)
+            stack += reversed(below)
+    yield from flush()
+
+
+def _table(node: Any) -> Iterator[Block]:
+    if caption := _text(node.find("caption")) if node.find("caption") is not None else "":
+        yield Block("paragraph", caption)
+    rows = node.xpath(".//tr")
+    cells = [[_text(cell) for cell in row.xpath("./td|./th")] for row in rows]
+    marked = bool(rows) and not rows[0].xpath("./td") and len(rows) > 1
+    if text := render_table(cells, header=True if marked else None):
+        yield Block("table", text)
+
+
+def _text(element: Any) -> str:
+    """All text below an element on one line; block children do not run into each other."""
+    parts: list[str] = []
+    for event, node in etree.iterwalk(element, events=("start", "end", "comment")):
+        if event == "comment" or not isinstance(node.tag, str):
+            continue
+        if event == "start":
+            parts.append(" " if node.tag in _BLOCK or node.tag in ("br", "lb", "p") else "")
+            parts.append(node.text or "" if node.tag not in ("script", "style") else "")
+        else:
+            parts.append(" " if node.tag in _BLOCK or node.tag == "p" else "")
+            parts.append((node.tail or "") if node is not element else "")
+    return " ".join("".join(parts).split())

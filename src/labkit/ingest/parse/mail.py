@@ -1,0 +1,132 @@
+"""Mail (RFC 5322, MIME): headers, body, quoted replies marked, attachments listed.
+
+Text quoted from earlier mails stays, as ``reply`` blocks, so that a chunk never mixes it with what is new. Attachments
+are named with type and size; their content is not read.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+
+from labkit.errors import DocumentError
+from labkit.ingest.decode import decode
+from labkit.ingest.parse import Block, Parsed
+from labkit.ingest.parse.text import text_blocks
+
+_SHOWN = ("From", "To", "Cc", "Date", "Subject")
+_REPLY_BEGINS = re.compile(
+    r"-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine)\s*-{2,}"
+    r"|_{10,}$"
+    r"|(?:on|am|le|el)\b.{5,200}\b(?:wrote|schrieb|a écrit|escribió).{0,40}:$",
+    re.I | re.S,
+)
+
+
+def parse_eml(content: bytes) -> Parsed:
+    """Parse one mail.
+
+    Raises:
+        DocumentError: ``corrupt``, it has neither headers nor a body; ``encrypted``, the body is S/MIME or PGP.
+    """
+    message = email.message_from_bytes(content.lstrip(b"\xef\xbb\xbf\r\n"), policy=email.policy.default)
+    if not isinstance(message, EmailMessage) or not message.keys():
+        raise DocumentError("No mail headers", reason="corrupt", todo="Fetch it again.")
+    if message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"):
+        raise DocumentError("The mail is encrypted", reason="encrypted", todo="Store it decrypted.")
+    headers = {name: value for name in _SHOWN if (value := _header(message, name))}
+    subject = headers.get("Subject", "")
+    blocks = [Block("heading", subject, 1)] if subject else []
+    blocks.append(
+        Block("fields", "\n".join(f"{name}: {value}" for name, value in headers.items() if name != "Subject"))
+    )
+    blocks += _body(message)
+    if attachments := _attachments(message):
+        blocks.append(Block("fields", "\n".join(attachments)))
+    metadata = {name.lower(): value for name, value in headers.items()}
+    if moment := _moment(headers.get("Date", "")):
+        metadata["date"] = moment
+    defects = ["mail_structure"] if any(part.defects for part in message.walk()) else []
+    return Parsed([block for block in blocks if block.text], title=subject, metadata=metadata, defects=defects)
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return " ".join(str(message[name] or "").split())
+    except (ValueError, IndexError, AttributeError, LookupError):  # the library fails on some broken headers
+        return ""
+
+
+def _moment(stated: str) -> str:
+    try:
+        return parsedate_to_datetime(stated).date().isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""
+
+
+def _body(message: EmailMessage) -> list[Block]:
+    part = message.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return []
+    text, html = _content(part), part.get_content_subtype() == "html"
+    if html or not text.strip():
+        other = message.get_body(preferencelist=("html",))
+        if other is not None:
+            from labkit.ingest.parse.html import parse_html
+
+            return parse_html(_content(other)).blocks if _content(other).strip() else []
+    return _reply_blocks(text)
+
+
+def _content(part: EmailMessage) -> str:
+    raw = part.get_payload(decode=True)
+    if not isinstance(raw, bytes):
+        return ""
+    charset = part.get_content_charset("")
+    try:
+        # US-ASCII is what a mail without a charset claims, whatever it holds.
+        if charset and charset != "us-ascii":
+            return raw.decode(charset).replace("\r\n", "\n")
+    except (LookupError, UnicodeDecodeError):
+        pass
+    return decode(raw)[0] if raw.strip() else ""
+
+
+def _reply_blocks(text: str) -> list[Block]:
+    """Paragraphs; those quoted from earlier mail as ``reply``."""
+    blocks: list[Block] = []
+    below = False  # everything under a separator line is the earlier mail
+    for paragraph in re.split(r"\n[ \t]*\n", text.strip("\n")):
+        run: list[str] = []
+        quoted = False
+        for line in (line.rstrip() for line in paragraph.split("\n") if line.strip()):
+            below = below or bool(_REPLY_BEGINS.match(line.strip()))
+            is_quote = below or line.startswith(">")
+            if run and is_quote != quoted:
+                blocks += _run(run, quoted)
+                run = []
+            run.append(line)
+            quoted = is_quote
+        if run:
+            blocks += _run(run, quoted)
+        if below and blocks and blocks[-1].kind == "reply" and not blocks[-1].text.startswith(("-", "_")):
+            # "On … wrote:" announces lines with ">"; new text may follow them.
+            below = not any(line.startswith(">") for line in blocks[-1].text.split("\n"))
+    return blocks
+
+
+def _run(lines: list[str], quoted: bool) -> list[Block]:
+    return [Block("reply", "\n".join(lines))] if quoted else text_blocks(lines)
+
+
+def _attachments(message: EmailMessage) -> list[str]:
+    lines = []
+    for part in message.iter_attachments() if message.is_multipart() else ():
+        name = part.get_filename() or part.get_content_type()
+        payload = part.get_payload(decode=True)
+        size = f", {len(payload)} bytes" if isinstance(payload, bytes) else ""
+        lines.append(f"Attachment: {' '.join(name.split())} ({part.get_content_type()}{size})")
+    return lines

@@ -1,0 +1,210 @@
+"""Text in, unit vectors out: MiniLM in this process, or an embedding endpoint.
+
+Vectors of different encoders must never meet in one index, so every embedder states a ``fingerprint`` that the index
+is stamped with.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from labkit.errors import EndpointError
+from labkit.llm.bert import Backend, Bert
+from labkit.llm.decoder import Array
+
+if TYPE_CHECKING:
+    from labkit.models import ModelFiles
+    from labkit.schema import RequestContext
+    from labkit.settings import Settings
+
+MAX_TOKENS = 256
+"""Tokens of a text that all-MiniLM-L6-v2 was trained to see; the rest is cut, as sentence-transformers does."""
+
+_BATCH = 32
+_BULK = 64  # from here on importing PyTorch pays for itself
+_PROGRESS_FROM = 2_000
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What turns text into vectors.
+
+    Attributes:
+        name: for people and for answers' versions.
+        dimensions: length of a vector.
+        fingerprint: changes whenever the vectors would.
+    """
+
+    name: str
+    dimensions: int
+    fingerprint: str
+
+    def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
+        """Unit vectors, float32 (n, dimensions), in the order of ``texts``."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many of its tokens a text takes, uncut."""
+        ...
+
+
+def embedder(settings: Settings) -> Embedder:
+    """The embedder of ``settings``: the endpoint if ``embed_url`` is set, else the weights of ``embed_model``.
+
+    Raises:
+        ModelError: the weights cannot be found.
+        ModelMismatch: they are not the pinned ones.
+    """
+    if settings.embed_url:
+        return HttpEmbedder(settings.embed_url, model=settings.embed_model, api_key=settings.embed_api_key)
+    from labkit.models import resolve
+
+    return LocalEmbedder(resolve(settings.embed_model, settings.home), threads=settings.threads)
+
+
+class LocalEmbedder:
+    """A BERT sentence encoder in this process. Safe to share between threads.
+
+    Args:
+        files: from :func:`labkit.models.resolve`.
+        threads: CPU threads of bulk encoding; 0 leaves the library's choice.
+        backend: ``numpy`` or ``torch``; None takes PyTorch for many texts only.
+    """
+
+    def __init__(self, files: ModelFiles, *, threads: int = 0, backend: Backend | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        self.name = files.version
+        self.fingerprint = f"{files.version}/mean/{MAX_TOKENS}"
+        self._bert = Bert(files.path)
+        self.dimensions = self._bert.width
+        self._threads, self._backend = threads, backend
+        self._tokenizer = Tokenizer.from_file(str(files.path / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._lock = threading.Lock()  # PyTorch's copy of the weights is made once
+
+    def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
+        """Unit vectors, float32 (n, dimensions), in the order of ``texts``. Text beyond 256 tokens is not seen."""
+        vectors = np.empty((len(texts), self.dimensions), np.float32)
+        tokens = [_clip(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        # Sorted by length, a batch holds texts of similar length and hardly any padding.
+        order = sorted(range(len(texts)), key=lambda i: (-len(tokens[i]), i))
+        with self._lock, tqdm(total=len(texts), unit="text", desc="encode", disable=len(texts) < _PROGRESS_FROM) as bar:
+            backend = self._backend or self._choose(len(texts))
+            for start in range(0, len(order), _BATCH):
+                if ctx is not None:
+                    ctx.check()
+                batch = order[start : start + _BATCH]
+                vectors[batch] = self._bert.embed(*_pad([tokens[i] for i in batch]), backend)
+                bar.update(len(batch))
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text takes, uncut, without the two that frame it."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _choose(self, n: int) -> Backend:
+        if n < _BULK:
+            return "numpy"
+        if self._threads:
+            import torch
+
+            torch.set_num_threads(self._threads)
+        return "torch"
+
+
+class HttpEmbedder:
+    """Embeddings from an OpenAI-compatible endpoint.
+
+    Args:
+        url: base URL ending in ``/v1``.
+        model: the model's name there.
+        api_key: sent as bearer token.
+        timeout_s: longest wait for a single read.
+        batch: texts per request.
+    """
+
+    def __init__(
+        self, url: str, *, model: str, api_key: str = "not-needed", timeout_s: float = 120.0, batch: int = 64
+    ) -> None:
+        from labkit.llm.http import Endpoint
+
+        self.name = self.fingerprint = model
+        self._endpoint = Endpoint(url, api_key=api_key, timeout_s=timeout_s)
+        self._batch = batch
+        self._dimensions: int | None = None
+
+    @property
+    def dimensions(self) -> int:  # type: ignore[override]
+        """Length of a vector; asks the endpoint the first time."""
+        if self._dimensions is None:
+            self._dimensions = self._request(["dimensions"], None).shape[1]
+        return self._dimensions
+
+    def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
+        """Unit vectors, float32 (n, dimensions), in the order of ``texts``.
+
+        Raises:
+            EndpointError: the server failed, or sent something else than one vector per text.
+        """
+        if not texts:
+            return np.empty((0, self.dimensions), np.float32)
+        parts = [
+            self._request(texts[start : start + self._batch], ctx)
+            for start in tqdm(
+                range(0, len(texts), self._batch), unit="batch", desc="encode", disable=len(texts) < _PROGRESS_FROM
+            )
+        ]
+        return np.concatenate(parts)
+
+    def count_tokens(self, text: str) -> int:
+        """An estimate: an endpoint does not show its tokenizer. Four characters to a token."""
+        return -(-len(text) // 4)
+
+    def _request(self, texts: Sequence[str], ctx: RequestContext | None) -> Array:
+        reply = self._endpoint.call(
+            "embedding",
+            # Asked for explicitly: the client's default, base64, is not understood by every server.
+            lambda timeout: self._endpoint.client.embeddings.create(
+                model=self.name, input=list(texts), encoding_format="float", timeout=timeout
+            ),
+            ctx,
+        )
+        try:
+            rows = sorted(reply.data, key=lambda row: row.index)
+            vectors = np.asarray([row.embedding for row in rows], np.float32)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise self._malformed("something that is not a list of vectors") from error
+        norms = np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim == 2 else np.zeros(1)
+        if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all() or (norms == 0).any():
+            raise self._malformed(
+                f"{len(vectors)} vectors for {len(texts)} texts, or vectors that are zero or not finite"
+            )
+        return np.asarray(vectors / norms, np.float32)
+
+    def _malformed(self, what: str) -> EndpointError:
+        return EndpointError(
+            f"The embedding endpoint sent {what}", where=self._endpoint.url, todo="Check that it serves an encoder."
+        )
+
+
+def _clip(ids: list[int]) -> list[int]:
+    """At most MAX_TOKENS, with the closing token kept."""
+    return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]]
+
+
+def _pad(rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    length = max(map(len, rows))
+    ids = np.zeros((len(rows), length), np.int64)
+    mask = np.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return ids, mask

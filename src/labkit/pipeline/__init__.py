@@ -1,0 +1,12 @@
+"""Question in, cited answer out: retrieve, select, judge, generate, attribute, each stage named, timed and traced.
+
+``build_pipeline`` assembles one from settings; :class:`Pipeline` takes any retriever, chat model and stages.
+"""
+
+from labkit.pipeline.abstain import EvidenceRule
+from labkit.pipeline.attribute import Attributor
+from labkit.pipeline.build import build_pipeline
+from labkit.pipeline.pipeline import ABSTENTION, Pipeline
+from labkit.pipeline.select import Passage, Selector
+
+__all__ = ["ABSTENTION", "Attributor", "EvidenceRule", "Passage", "Pipeline", "Selector", "build_pipeline"]

@@ -1,0 +1,74 @@
+"""Finds the sentence an answer rests on, or finds that there is none.
+
+Small models cite badly, so the model is not asked for citations: the answer is compared with the sentences it was
+given. An answer counts as supported when every number and identifier in it, and most of its content words, stand in
+one sentence or two adjacent ones. Whether the *meaning* agrees (a lost "not") is a later chapter's detector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labkit.pipeline.select import Passage
+from labkit.pipeline.text import Sentence, contains, content_words, identifiers, share
+from labkit.schema import Chunk, Citation
+
+MIN_SUPPORT = 0.6
+"""Share of the answer's content words, those of the question left out, that its evidence must contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The evidence for an answer: where it stands and the share of the answer's words it contains."""
+
+    citation: Citation
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attributor:
+    """Compares answers with the passages they were made from."""
+
+    min_support: float = MIN_SUPPORT
+
+    def __call__(self, question: str, answer: str, passages: Sequence[Passage]) -> Support | None:
+        """The best evidence, or None when no sentence supports the answer."""
+        words = content_words(answer)
+        # Repeating the question supports nothing: what counts is what the answer adds.
+        added = words - content_words(question)
+        exact = identifiers(answer)
+        best: tuple[float, float, int, Support] | None = None
+        for passage in passages:
+            for first in range(len(passage.sentences)):
+                for width in (1, 2):
+                    window = passage.sentences[first : first + width]
+                    if len(window) < width:
+                        continue
+                    start, end = window[0].start, window[-1].end
+                    quote = passage.chunk.text[start:end]
+                    # What the document is about stands in its headings; the answer may name it.
+                    known = "\n".join((*passage.chunk.heading_path, quote))
+                    if not all(contains(identifier, known) or contains(identifier, question) for identifier in exact):
+                        continue
+                    found = content_words(quote)
+                    supported = share(added or words, found)
+                    if supported < self.min_support or not found:
+                        continue
+                    citation = cite(passage.chunk, window[0], window[-1])
+                    # Equal support: prefer more of the whole answer, then the shorter quote.
+                    key = (supported, share(words, found), -(end - start))
+                    if best is None or key > best[:3]:
+                        best = (*key, Support(citation, supported))
+        return best[3] if best else None
+
+
+def cite(chunk: Chunk, first: Sentence, last: Sentence) -> Citation:
+    """The citation of adjacent sentences of a chunk, with offsets in its document."""
+    return Citation(
+        chunk_id=chunk.chunk_id,
+        source_path=chunk.source_path,
+        start=chunk.start + first.start,
+        end=chunk.start + last.end,
+        quote=chunk.text[first.start : last.end],
+    )

@@ -1,0 +1,54 @@
+"""Assembles the default pipeline from settings and an index folder."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from labkit.errors import ModelError
+from labkit.llm import chat_model, embedder
+from labkit.llm.local import LocalChat
+from labkit.pipeline.abstain import EvidenceRule
+from labkit.pipeline.pipeline import Pipeline
+from labkit.pipeline.select import Selector
+from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
+from labkit.schema import Versions
+from labkit.settings import Settings
+
+
+def build_pipeline(
+    index_dir: Path, settings: Settings, *, world: str | None = None, rule: EvidenceRule | None = None
+) -> Pipeline:
+    """Hybrid retrieval over the index, the chat model of ``settings``, and the default rules.
+
+    Args:
+        index_dir: what :func:`labkit.retrieve.index` built.
+        settings: names the models and endpoints.
+        world: if given, the world version the index must belong to.
+        rule: when to abstain; None takes the calibrated default.
+
+    Raises:
+        IndexMissing, IndexMismatch, StoreError: the index cannot be used.
+        ModelError, ModelMismatch: a model cannot.
+    """
+    chat = chat_model(settings)
+    if isinstance(chat, LocalChat):
+        threading.Thread(target=_preload, args=(chat,), daemon=True).start()  # while the store opens
+    encoder = embedder(settings)
+    opened = open_index(index_dir, encoder, world=world)
+    retriever = HybridRetriever(
+        {"dense": DenseRetriever(opened.store, encoder), "lexical": LexicalRetriever(opened.store)}
+    )
+    return Pipeline(
+        retriever,
+        chat,
+        select=Selector(encoder),
+        judge=rule,
+        versions=Versions(index=opened.info.version, world=opened.info.world),
+    )
+
+
+def _preload(chat: LocalChat) -> None:
+    with suppress(ModelError):  # the first question meets it again, where somebody is listening
+        chat.load()

@@ -1,0 +1,161 @@
+"""The question-answering system: named stages, each timed, traced and replaceable.
+
+``retrieve → select → judge → generate → attribute``. An answer leaves only with a citation that supports it. When
+the model's sentence is not supported by what it read, or the model cannot be reached, the nearest sentence of the
+documents is quoted instead; when the passages do not bear on the question at all, the system says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from labkit.errors import EndpointError
+from labkit.llm import Prompt, load_prompt
+from labkit.pipeline.abstain import EvidenceRule, Verdict
+from labkit.pipeline.attribute import Attributor, Support, cite
+from labkit.pipeline.select import Passage
+from labkit.pipeline.text import sentences
+from labkit.retrieve.store import check_search
+from labkit.schema import (
+    Answer,
+    ChatModel,
+    ChatReply,
+    Hit,
+    RequestContext,
+    Retriever,
+    StageHook,
+    Usage,
+    Versions,
+)
+
+ABSTENTION = "I could not find that in the documents you may read."
+"""What is said when nothing was found. It does not reveal whether documents the asker may not read hold it."""
+
+HITS = 20
+"""Passages asked of the retriever."""
+
+MAX_TOKENS = 64
+"""Longest answer, in the chat model's tokens."""
+
+Select: TypeAlias = Callable[[str, Sequence[Hit], RequestContext], list[Passage]]
+Judge: TypeAlias = Callable[[str, Sequence[Passage]], Verdict]
+Attribute: TypeAlias = Callable[[str, str, Sequence[Passage]], Support | None]
+
+
+class Pipeline:
+    """Implements :class:`labkit.schema.Answerer`.
+
+    Args:
+        retriever: finds passages under the request's access and date.
+        chat: phrases the answer.
+        select: chooses and cuts what the model reads.
+        judge: decides whether that can hold an answer.
+        attribute: finds the sentence an answer rests on.
+        prompt: what the model is told.
+        versions: index and world the answers are stamped with; model and prompt are filled in.
+        hits: passages asked of the retriever.
+        max_tokens: longest answer.
+        hooks: called as ``hook(stage, ctx)`` before every stage.
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        chat: ChatModel,
+        *,
+        select: Select,
+        judge: Judge | None = None,
+        attribute: Attribute | None = None,
+        prompt: Prompt | None = None,
+        versions: Versions | None = None,
+        hits: int = HITS,
+        max_tokens: int = MAX_TOKENS,
+        hooks: Sequence[StageHook] = (),
+    ) -> None:
+        self._retriever, self._chat, self._select = retriever, chat, select
+        self._judge = judge or EvidenceRule()
+        self._attribute = attribute or Attributor()
+        self._prompt = prompt or load_prompt("answer")
+        self._hits, self._max_tokens, self._hooks = hits, max_tokens, tuple(hooks)
+        self.versions = (versions or Versions()).model_copy(update={"model": chat.name, "prompt": self._prompt.version})
+
+    def ask(self, question: str, ctx: RequestContext) -> Answer:
+        """Answer a question from the documents ``ctx`` may read, with a citation, or abstain.
+
+        ``confidence`` is the lowest of three shares: similarity of the nearest sentence, question words found in the
+        passages, answer words found in the cited sentence. It orders answers; it is not yet a probability.
+
+        Raises:
+            InputError: the question is empty or too long.
+            Cancelled, DeadlineExceeded, BudgetExceeded: the request's own limits.
+        """
+        question = check_search(question, self._hits)
+        timings: dict[str, float] = {}
+        answer = Answer(text=ABSTENTION, abstained=True, route="abstain", versions=self.versions)
+
+        with self._stage("retrieve", ctx, timings):
+            hits = self._retriever.search(question, self._hits, ctx)
+        with self._stage("select", ctx, timings):
+            passages = self._select(question, hits, ctx)
+        with self._stage("judge", ctx, timings):
+            verdict = self._judge(question, passages)
+        if not verdict.answerable:
+            return self._finish(answer, timings, ctx)
+
+        with self._stage("generate", ctx, timings):
+            reply = self._generate(question, passages, ctx)
+        with self._stage("attribute", ctx, timings):
+            text = first_sentence(reply.text) if reply is not None else ""
+            support = self._attribute(question, text, passages) if text else None
+        route = "generate"
+        if support is None:
+            text, route = passages[0].nearest.text, "quote"
+            support = Support(cite(passages[0].chunk, passages[0].nearest, passages[0].nearest), 1.0)
+        answer = Answer(
+            text=text,
+            citations=(support.citation,),
+            confidence=max(0.0, min(1.0, verdict.similarity, verdict.coverage, support.share)),
+            route=route,
+            degraded=() if reply is not None else ("generate",),
+            usage=reply.usage if reply is not None else Usage(),
+            versions=self.versions,
+        )
+        return self._finish(answer, timings, ctx)
+
+    def _generate(self, question: str, passages: Sequence[Passage], ctx: RequestContext) -> ChatReply | None:
+        """The model's reply, or None when its endpoint is down: the sources can still be shown."""
+        shown = "\n\n".join(f"[{n}] {_title(passage)}\n{passage.text}" for n, passage in enumerate(passages, start=1))
+        messages = self._prompt.messages(passages=shown, question=question)
+        try:
+            return self._chat.chat(messages, max_tokens=self._max_tokens, ctx=ctx)
+        except EndpointError:
+            return None
+
+    def _finish(self, answer: Answer, timings: dict[str, float], ctx: RequestContext) -> Answer:
+        return answer.model_copy(update={"timings": timings, "trace_id": ctx.trace.trace_id})
+
+    @contextmanager
+    def _stage(self, name: str, ctx: RequestContext, timings: dict[str, float]) -> Iterator[None]:
+        ctx.check()
+        started = time.perf_counter()
+        with ctx.trace.span(name):
+            for hook in self._hooks:
+                hook(name, ctx)
+            yield
+        timings[name] = time.perf_counter() - started
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a reply, without the marks a model puts around it; small models ramble after it."""
+    text = text.strip()
+    for mark in ("Answer:", "A:"):
+        text = text.removeprefix(mark).lstrip()
+    found = sentences(text)
+    return found[0].text.strip('"*` ') if found else ""
+
+
+def _title(passage: Passage) -> str:
+    return " > ".join(passage.chunk.heading_path) or passage.chunk.source_path

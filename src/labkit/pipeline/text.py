@@ -1,0 +1,96 @@
+"""What can be compared between a question, a passage and an answer: sentences, identifiers, content words.
+
+Plain rules, no model. Knows English function words only; other languages fall back to comparing more words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9À-Þ])"  # full stop, then a new start
+    r"|\n[ \t]*\n\s*"  # blank line
+    r"|\n(?=[ \t]*(?:[-*+•|>#]|\d+[.)]\s|[A-Za-z][\w /()-]{0,30}:\s))"  # list item, table row, heading, "field: value"
+)
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|nr|fig|dr|mr|mrs|ms|inc|ltd|st)\.$", re.IGNORECASE)
+# A token with a digit (E-417, 3.2.1, PN-20-118, 18) or an inner capital (KubePodCrashLooping).
+_IDENTIFIER = re.compile(r"[A-Za-z]*\d[\w./:-]*|(?:[A-Za-z]+[-_./])+\w*\d[\w./:-]*|\b[A-Za-z]+[a-z][A-Z]\w*")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+# A date that says *when* is asked about selects documents by their validity; passages need not repeat it.
+_ASKED_DATE = re.compile(
+    rf"\b(?:as of|as at|on|in|by|since|before|after|until|during|at the end of|end of)\s+"
+    rf"(?:\d{{4}}-\d\d-\d\d|(?:\d{{1,2}}\.?\s+)?{_MONTH}(?:\s+\d{{1,2}},?)?(?:\s+\d{{4}})?|q[1-4]\s+\d{{4}}|\d{{4}})\b",
+    re.IGNORECASE,
+)
+_FUNCTION_WORDS = frozenset(
+    """a about above after again all also am an and any are as at be because been before being below between both but by
+    can could did do does doing down during each few for from further get gets give given had has have having he her
+    here hers him his how i if in into is it its itself just know let like many may me might more most much must my no
+    nor not now of off on once one only or other our out over own please same say says shall she should so some such
+    tell than that the their them then there these they this those through to too two under until up use used uses
+    using very was we were what when where whether which while who whom whose why will with would you your""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, list item or table row, and where it stands in the text it was cut from."""
+
+    start: int
+    end: int
+    text: str
+
+
+def sentences(text: str) -> list[Sentence]:
+    """Cut text into sentences; every character that is not space lies in exactly one."""
+    found: list[Sentence] = []
+    start = 0
+    for match in [*_SENTENCE_END.finditer(text), None]:
+        end = match.start() if match else len(text)
+        if match and _ABBREVIATION.search(text[start:end]):
+            continue
+        piece = text[start:end]
+        if piece.strip():
+            begin = start + len(piece) - len(piece.lstrip())
+            found.append(Sentence(begin, begin + len(piece.strip()), piece.strip()))
+            start = match.end() if match else end
+            # Closing quotes and brackets that the boundary swallowed belong to the sentence they close.
+            closing = text[end:start].rstrip()
+            if closing:
+                found[-1] = Sentence(begin, end + len(closing), text[begin : end + len(closing)])
+    return found
+
+
+def identifiers(text: str) -> set[str]:
+    """Part numbers, error codes, versions, quantities and CamelCase names, in lower case.
+
+    Dates that say as of when something is asked are left out.
+    """
+    return {match.group().rstrip("./:-").lower() for match in _IDENTIFIER.finditer(_ASKED_DATE.sub(" ", text))}
+
+
+def content_words(text: str) -> set[str]:
+    """The words that carry meaning, in lower case, without function words and common endings."""
+    words = (word.lower() for word in _WORD.findall(_ASKED_DATE.sub(" ", text)))
+    return {_stem(word) for word in words if word not in _FUNCTION_WORDS}
+
+
+def share(part: set[str], whole: set[str]) -> float:
+    """How much of ``part`` lies in ``whole``, 0 to 1; 1 when ``part`` is empty."""
+    return len(part & whole) / len(part) if part else 1.0
+
+
+def contains(identifier: str, text: str) -> bool:
+    """Whether an identifier stands in a text as a whole: ``18`` is not in ``118``, ``e-417`` not in ``e-4170``."""
+    return re.search(rf"(?<![\w])(?<!\d[.,]){re.escape(identifier)}(?![\w])(?![.,]\d)", text.lower()) is not None
+
+
+def _stem(word: str) -> str:
+    """Cut the commonest English endings: enough for *restart, restarts, restarted, restarting* to meet."""
+    word = word.removesuffix("'s").removesuffix("’s")
+    for ending, keep in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            return word[: len(word) - len(ending)] + keep
+    return word

@@ -1,0 +1,1 @@
+"""One module per store; each implements :class:`labkit.retrieve.store.Store`."""

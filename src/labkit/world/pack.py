@@ -1,0 +1,432 @@
+"""Packs: everything about the enterprise that a person wrote by hand, loaded and checked.
+
+The format is documented in ``docs/packs.md``. Every complaint names the file, the entry and what to do. This module
+knows the format; what the words mean is known to ``prose`` and ``planner``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labkit.errors import PackError
+from labkit.world.grammar import always_holds, parse, slots
+from labkit.world.ontology import ONTOLOGY
+
+BASE = "tidewater"
+FORMAT = 1
+
+Kind = Literal["statement", "question", "noun_phrase", "compare", "as_of", "premise"]
+Split = Literal["train", "dev", "test"]
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "statement": ("subject", "value"),
+    "question": (),
+    "noun_phrase": ("subject",),
+    "compare": ("a", "b"),
+    "as_of": ("subject", "date"),
+    "premise": ("subject", "wrong"),
+}
+_PEOPLE = ("author", "colleague", "colleague2", "manager", "contact")
+_SCENE = {*_PEOPLE, *ONTOLOGY.kinds, "part2"} - {"person"}
+_RANDOM = {"n", "dec", "time", "bay", "asset"}
+_DATES = {"date", "weekday", "month", "year", "earlier", "later"}
+PII_KINDS = ("email", "phone", "mobile", "iban", "card", "ip", "address", "national_id", "birthdate")
+_ITEM = re.compile(r"(p|ul|ol):[a-z_0-9]+(:\d+-\d+)?(\+.*)?|facts(:\d+-\d+)?|kv|table|rows")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Family(_Entry):
+    """One way of stating or asking something; see ``docs/packs.md``."""
+
+    relation: str
+    kind: Kind
+    split: Split
+    name: str
+    forms: tuple[str, ...] = Field(min_length=1)
+
+
+class Section(_Entry):
+    """A heading (one of several) and the blocks below it."""
+
+    heading: tuple[str, ...] = ("",)
+    body: tuple[str, ...]
+
+
+class MessagePlan(_Entry):
+    """One mail of a thread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    sender: Literal["author", "colleague", "colleague2", "contact", "manager"] = Field(alias="from")
+    body: tuple[str, ...]
+
+
+class Layout(_Entry):
+    """One shape a document class comes in."""
+
+    name: str
+    sections: tuple[Section, ...] = ()
+    message: tuple[MessagePlan, ...] = ()
+
+    def items(self) -> Iterator[str]:
+        """Every body item of it."""
+        for section in self.sections:
+            yield from section.body
+        for message in self.message:
+            yield from message.body
+
+
+class DocumentClass(_Entry):
+    """Layouts and passages of one class of document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    name: str = Field(alias="class")
+    folder: str
+    groups: tuple[str, ...] = ("staff",)
+    weight: float = Field(1.0, gt=0)
+    about: str
+    shape: Literal["document", "thread", "chat"] = "document"
+    states: tuple[str, ...]
+    formats: dict[Literal["markdown", "html", "pdf", "pdf2", "docx", "xlsx", "csv", "eml", "json", "text"], float]
+    filename: tuple[str, ...] = Field(min_length=1)
+    title: tuple[str, ...] = Field(min_length=1)
+    layout: tuple[Layout, ...] = Field(min_length=1)
+    bank: dict[str, tuple[str, ...]] = {}
+
+
+class ArcEntity(_Entry):
+    """A core entity of a story."""
+
+    id: str
+    kind: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    details: dict[str, str] = {}
+
+
+class ArcFact(_Entry):
+    """A fact of a story."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    id: str
+    subject: str
+    relation: str
+    value: str
+    aliases: tuple[str, ...] = ()
+    object: str | None = None
+    valid_from: date = Field(alias="from")
+    valid_to: date | None = Field(None, alias="to")
+    groups: tuple[str, ...] = ("staff",)
+
+
+class Evidence(_Entry):
+    """The words of an arc document that state a fact."""
+
+    fact: str
+    quote: str
+
+
+class ArcDocument(_Entry):
+    """A hand-written document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    path: str
+    doc_class: str = Field(alias="class")
+    date: date
+    author: str
+    to: str = ""
+    title: str
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class ArcQuestion(_Entry):
+    """A hand-written question."""
+
+    text: str
+    type: Literal[
+        "single_hop",
+        "multi_hop",
+        "comparison",
+        "aggregation",
+        "time",
+        "global",
+        "unanswerable",
+        "adversarial",
+        "forbidden",
+    ]
+    value: str = ""
+    aliases: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    asker: str
+    groups: tuple[str, ...] = ("staff",)
+    as_of: date
+    cost_if_wrong: float = 0.0
+    hops: int = Field(1, ge=0)
+    hero: bool = False
+
+
+class Arc(_Entry):
+    """A story: facts, the documents that disagree about them, and questions."""
+
+    slug: str
+    chapter: str = ""
+    summary: str = ""
+    entity: tuple[ArcEntity, ...] = ()
+    fact: tuple[ArcFact, ...] = ()
+    document: tuple[ArcDocument, ...] = ()
+    question: tuple[ArcQuestion, ...] = ()
+
+
+class Dirt(_Entry):
+    """Rates and material of dirt."""
+
+    rates: dict[str, float] = {}
+    boilerplate: dict[str, tuple[str, ...]] = {}
+    injection: dict[str, tuple[str, ...]] = {}
+    languages: dict[str, tuple[str, ...]] = {}
+    pii: dict[str, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A loaded pack, or a base pack with an overlay."""
+
+    name: str
+    version: str
+    """Name and short hash of every file's bytes: what artefacts are stamped with."""
+    pools: dict[str, tuple[str, ...]]
+    lists: dict[str, tuple[str, ...]]
+    lex: dict[str, tuple[str, ...]]
+    families: tuple[Family, ...]
+    classes: dict[str, DocumentClass]
+    arcs: tuple[Arc, ...]
+    dirt: Dirt
+    _index: dict[tuple[str, str, str], tuple[Family, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def family(self, relation: str, kind: Kind, split: str) -> tuple[Family, ...]:
+        """The families for a relation, kind and split; empty when nobody wrote any."""
+        if not self._index:
+            grouped: dict[tuple[str, str, str], list[Family]] = {}
+            for family in self.families:
+                grouped.setdefault((family.relation, family.kind, family.split), []).append(family)
+            self._index.update({key: tuple(found) for key, found in grouped.items()})
+        return self._index.get((relation, kind, split), ())
+
+
+def load_pack(overlay: Path | None = None) -> Pack:
+    """The course's own pack, with another laid over it.
+
+    Raises:
+        PackError: a file is missing, is not TOML, or breaks the format.
+    """
+    base = Path(str(files("labkit.world") / "packs" / BASE))
+    merged = _Merged()
+    digest = hashlib.sha256()
+    names = []
+    for folder in (base, overlay):
+        if folder is not None:
+            names.append(_read(folder, merged, digest))
+    pack = Pack(
+        name="+".join(names),
+        version=f"{'+'.join(names)}-{digest.hexdigest()[:8]}",
+        pools={key: tuple(dict.fromkeys(words)) for key, words in merged.pools.items()},
+        lists={key: tuple(dict.fromkeys(words)) for key, words in merged.lists.items()},
+        lex={key: tuple(dict.fromkeys(words)) for key, words in merged.lex.items()},
+        families=tuple(merged.families),
+        classes=merged.classes,
+        arcs=tuple(merged.arcs[slug] for slug in sorted(merged.arcs)),
+        dirt=merged.dirt,
+    )
+    _check(pack, str(overlay or BASE))
+    return pack
+
+
+class _Merged:
+    def __init__(self) -> None:
+        self.pools: dict[str, list[str]] = {}
+        self.lists: dict[str, list[str]] = {}
+        self.lex: dict[str, list[str]] = {}
+        self.families: list[Family] = []
+        self.classes: dict[str, DocumentClass] = {}
+        self.arcs: dict[str, Arc] = {}
+        self.dirt = Dirt()
+
+
+def _read(folder: Path, merged: _Merged, digest: hashlib._Hash) -> str:
+    head = _toml(folder / "pack.toml", digest)
+    if head.get("format") != FORMAT:
+        raise PackError(
+            f"Pack format {head.get('format')!r} is not {FORMAT}",
+            where=str(folder / "pack.toml"),
+            todo=f"Write format = {FORMAT}.",
+        )
+    if (folder / "names.toml").exists():
+        _merge_names(_toml(folder / "names.toml", digest), merged, folder / "names.toml")
+    for path in [*sorted(folder.glob("phrasings/*.toml")), *sorted(folder.glob("questions/*.toml"))]:
+        data = _toml(path, digest)
+        families = [_entry(Family, row, path, f"family {n}") for n, row in enumerate(data.get("family", []), 1)]
+        if data.get("replace"):
+            dropped = {(family.relation, family.kind) for family in families}
+            merged.families = [f for f in merged.families if (f.relation, f.kind) not in dropped]
+        merged.families.extend(families)
+    for path in sorted(folder.glob("documents/*.toml")):
+        data = _toml(path, digest)
+        replace = data.pop("replace", False)
+        _merge_class(_entry(DocumentClass, data, path, "class"), merged, replace=bool(replace))
+    for path in sorted(folder.glob("arcs/*.toml")):
+        data = _toml(path, digest)
+        if data.pop("replace", False):
+            merged.arcs.clear()
+        data.setdefault("slug", path.stem)
+        merged.arcs[data["slug"]] = _entry(Arc, data, path, "arc")
+    if (folder / "dirt.toml").exists():
+        _merge_dirt(_entry(Dirt, _toml(folder / "dirt.toml", digest), folder / "dirt.toml", "dirt"), merged)
+    return str(head.get("name", folder.name))
+
+
+def _toml(path: Path, digest: hashlib._Hash) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PackError(f"Cannot read a pack file: {error.strerror}", where=str(path), todo="Create it.") from error
+    digest.update(path.name.encode() + b"\0" + raw)
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PackError(f"Not valid TOML: {error}", where=str(path)) from error
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _entry(model: type[_M], data: dict[str, Any], path: Path, what: str) -> _M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        label = data.get("name") or data.get("relation") or ""
+        raise PackError(
+            f"{what} {label}: {place}: {first['msg']}", where=str(path), todo="See docs/packs.md."
+        ) from error
+
+
+def _merge_names(data: dict[str, Any], merged: _Merged, path: Path) -> None:
+    replace = data.pop("replace", False)
+    groups: tuple[tuple[dict[str, list[str]], dict[str, Any]], ...] = (
+        (merged.lists, data.pop("lists", {})),
+        (merged.lex, data.pop("lex", {})),
+        (merged.pools, data),
+    )
+    for target, source in groups:
+        for key, words in source.items():
+            if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+                raise PackError(f"{key} is not a list of words", where=str(path))
+            target[key] = list(words) if replace else [*target.get(key, []), *words]
+
+
+def _merge_class(found: DocumentClass, merged: _Merged, *, replace: bool) -> None:
+    base = merged.classes.get(found.name)
+    if base is None or replace:
+        merged.classes[found.name] = found
+        return
+    banks = {**base.bank, **{key: (*base.bank.get(key, ()), *lines) for key, lines in found.bank.items()}}
+    merged.classes[found.name] = base.model_copy(
+        update={
+            "bank": banks,
+            "layout": (*base.layout, *found.layout),
+            "title": (*base.title, *found.title),
+            "filename": (*base.filename, *found.filename),
+        }
+    )
+
+
+def _merge_dirt(found: Dirt, merged: _Merged) -> None:
+    base = merged.dirt
+    merged.dirt = Dirt(
+        rates={**base.rates, **found.rates},
+        **{
+            name: {
+                key: (*getattr(base, name).get(key, ()), *getattr(found, name).get(key, ()))
+                for key in {**getattr(base, name), **getattr(found, name)}
+            }
+            for name in ("boilerplate", "injection", "languages", "pii")
+        },
+    )
+
+
+def _check(pack: Pack, where: str) -> None:
+    for family in pack.families:
+        place = f"{where}: {family.relation} / {family.kind} / {family.name}"
+        wide = family.relation.split(".")[0] in {"count", "sum", "global", "absent"}
+        if not wide and family.relation not in ONTOLOGY.relations:
+            raise PackError("An unknown relation", where=place, todo="Use one of ontology.toml.")
+        for form in family.forms:
+            nodes = _parsed(form, place)
+            for need in () if wide else _NEEDS[family.kind]:
+                if not always_holds(nodes, need):
+                    raise PackError(
+                        f"The form {form!r} lacks {{{need}}}", where=place, todo="Every choice must hold it."
+                    )
+    for document in pack.classes.values():
+        _check_class(pack, document, f"{where}: documents/{document.name}.toml")
+
+
+def _check_class(pack: Pack, document: DocumentClass, place: str) -> None:
+    if document.about not in ONTOLOGY.kinds:
+        raise PackError(f"about = {document.about!r} is no kind", where=place, todo="Use a kind of ontology.toml.")
+    for layout in document.layout:
+        for item in layout.items():
+            if not _ITEM.fullmatch(item):
+                raise PackError(f"The body item {item!r} of layout {layout.name!r} is malformed", where=place)
+            for part in item.split("+"):
+                bank = part.removeprefix("p:").removeprefix("ul:").removeprefix("ol:").split(":")[0]
+                if bank not in {"facts", "kv", "table", "rows"} and bank not in document.bank:
+                    raise PackError(f"Layout {layout.name!r} names the missing bank {bank!r}", where=place)
+    headings = (h for layout in document.layout for section in layout.sections for h in section.heading)
+    passages = (line for lines in document.bank.values() for line in lines)
+    for form in (*document.title, *document.filename, *headings, *passages):
+        for slot in slots(_parsed(form, place)):
+            _check_slot(pack, slot.name, slot.part, f"{place}: {form[:60]!r}")
+
+
+def _check_slot(pack: Pack, name: str, part: str, place: str) -> None:
+    known = _SCENE | _RANDOM | _DATES
+    if name == "lex" and part not in pack.lex:
+        raise PackError(f"There is no word list [lex] {part}", where=place, todo="Add it to names.toml.")
+    if name == "pii" and part not in PII_KINDS:
+        raise PackError(f"There is no personal data kind {part!r}", where=place, todo=f"Use one of {PII_KINDS}.")
+    if name not in known | {"lex", "pii"}:
+        raise PackError(f"There is no slot {{{name}}}", where=place, todo="See docs/packs.md for the slots there are.")
+
+
+def _parsed(form: str, place: str) -> tuple[Any, ...]:
+    try:
+        return parse(form)
+    except PackError as error:
+        raise PackError(error.what, where=f"{place}: {form[:80]!r}", todo=error.todo) from error
+
+
+if __name__ == "__main__":
+    import sys
+
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
+    is_base = folder is None or folder == Path(str(files("labkit.world") / "packs" / BASE)).resolve()
+    loaded = load_pack(None if is_base else folder)
+    lines = sum(len(bank) for doc in loaded.classes.values() for bank in doc.bank.values())
+    sys.stdout.write(
+        f"{loaded.version}: {len(loaded.families)} families, {len(loaded.classes)} classes, {lines} passages\n"
+    )
