@@ -21,7 +21,7 @@ from labkit.course.finding import Finding
 from labkit.course.output import PRESENCE_TAGS
 from labkit.course.source import headline, tags
 
-_TIMES = re.compile(
+TIMES = re.compile(
     r"(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds?|min|mins|minutes?)\b"
     r"|(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:it|items|tokens|passages|docs|documents|questions|requests)/s\b"
     r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"
@@ -50,7 +50,7 @@ def compare(fresh: NotebookNode, committed: NotebookNode, ranges: Mapping[str, R
 
 def masked(text: str) -> str:
     """The text with times, rates and timestamps replaced, and embedded pictures taken out."""
-    return _TIMES.sub("<time>", _EMBEDDED.sub("<picture>", text))
+    return TIMES.sub("<time>", _EMBEDDED.sub("<picture>", text))
 
 
 Difference = tuple[str, str]

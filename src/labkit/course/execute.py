@@ -39,6 +39,8 @@ START_TIMEOUT_S = 120
 TRACEBACK_LINES = 30
 SAMPLE_S = 0.2
 ENGINE = "labkit"
+KERNEL_LOG_LEVEL = "--IPKernelApp.log_level=40"
+"""Errors only: at start-up the kernel warns that it listens on loopback without encryption."""
 
 
 class KernelDied(NotebookFailed):
@@ -133,7 +135,7 @@ class OwnInterpreter(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernel of this environment."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", KERNEL_LOG_LEVEL]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 

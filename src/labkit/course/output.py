@@ -23,7 +23,7 @@ NBVAL_IGNORE = "nbval-ignore-output"
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 LABKIT_MIME = re.compile(r"application/vnd\.labkit\..+\+json")
 
-_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 _PROGRESS = re.compile(r"^\s*$|\d+%\|.*\||\d+it \[|\[[\d:]+(<[\d:?]+)?,.*(it/s|s/it|\?it/s)", re.MULTILINE)
 
 
@@ -89,7 +89,7 @@ def _walk(value: Any, known: Mapping[str, str]) -> Any:
 def _anonymous(text: str, known: Mapping[str, str]) -> str:
     for path, word in known.items():
         text = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.-])", word, text)
-    return _ADDRESS.sub("0x…", text)
+    return ADDRESS.sub("0x…", text)
 
 
 def _rewind(text: str) -> str:

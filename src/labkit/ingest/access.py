@@ -8,9 +8,10 @@ A folder may hold a file ``.access.toml``::
     [files."board-minutes.pdf"]     # exceptions, by name in this folder
     groups = ["board"]
 
-For ``groups`` and for ``tenant`` alike, an entry for the file itself counts first, then the nearest folder upwards that
-states it. Nothing stated means everybody (``public``) of the tenant ``default``; ``groups = []`` means nobody. An access
-file that cannot be understood stops the run: guessing would publish what it protects. Access files are not documents.
+For ``groups`` and for ``tenant`` alike, an entry for the file itself counts first, then the nearest folder upwards
+that states it. Nothing stated means everybody (``public``) of the tenant ``default``; ``groups = []`` means nobody.
+An access file that cannot be understood stops the run: guessing would publish what it protects. Access files are not
+documents.
 """
 
 from __future__ import annotations

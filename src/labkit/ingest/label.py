@@ -10,11 +10,18 @@ import re
 from collections.abc import Mapping
 
 _VERSION_FIELDS = ("version", "revision", "rev", "rev.", "document version", "issue")
-_VERSION = re.compile(
-    r"\b(?:version|ver\.|revision|rev\.?|issue)\s*:?\s*(?:no\.?\s*)?((?:\d+(?:\.\d+){0,3}[a-z]?|[A-Z]\d?)(?![\w.]*\w))",
-    re.I,
+_NUMBER = r"(\d+(?:\.\d+){0,3}[a-z]?|[A-Z]\d?)"
+_VALUE = re.compile(rf"(?:[Vv](?:ersion)?\.?\s*|[Rr]ev(?:ision)?\.?\s*)?{_NUMBER}")
+# Of a line that states it, or in passing as "Rev. B"; "Python version 3.3" in a sentence is about something else.
+_LINE = re.compile(
+    rf"^\W*(?:[Dd]ocument )?(?:[Vv]ersion|VERSION|[Rr]evision|REVISION|[Ii]ssue)(?: [Nn]o\.?)?\s*[:|]?\s*[Vv]?{_NUMBER}\s*"
+    rf"(?:$|[|,;)(/–—-])",
+    re.M,
 )
-_SHORT = re.compile(r"(?<![\w.])[vV](\d+(?:\.\d+){0,3}[a-z]?)\b")
+_REV = re.compile(rf"\b(?:Rev|REV)\b\.?\s*:?\s*{_NUMBER}(?![\w.]*\w)")
+_TITLE = re.compile(
+    rf"\b(?:[Vv]ersion|[Rr]evision|[Ii]ssue)\s+{_NUMBER}(?![\w.]*\w)|(?<![\w.])[vV](\d+(?:\.\d+){{0,3}})\b"
+)
 _CLASS_FIELDS = ("doc_class", "document type", "document class", "doc type", "type", "category", "kind")
 _CLASSES = (
     ("change notice", "change_notice"), ("release note", "release_notes"), ("post-mortem", "postmortem"),
@@ -32,14 +39,11 @@ _TITLE_CLASS = tuple((re.compile(rf"\b{re.escape(word)}s?\b", re.I), name) for w
 def stated_version(title: str, text: str, metadata: Mapping[str, str]) -> str:
     """The revision the document gives itself (``B``, ``2.1``), ``""`` when it gives none."""
     for name in _VERSION_FIELDS:
-        if value := metadata.get(name, "").strip():
-            match = _VERSION.fullmatch(f"version {value}") or _SHORT.fullmatch(value) or _VERSION.match(value)
-            if match:
-                return match[1].upper() if match[1].isalpha() else match[1]
-    for place in (title, text[:600]):
-        if match := _VERSION.search(place) or (_SHORT.search(place) if place is title else None):
-            return match[1].upper() if match[1].isalpha() else match[1]
-    return ""
+        if match := _VALUE.fullmatch(metadata.get(name, "").strip()):
+            return match[1]
+    head = text[:600]
+    match = _REV.search(title) or _TITLE.search(title) or _LINE.search(head) or _REV.search(head)
+    return next(filter(None, match.groups())) if match else ""
 
 
 def stated_class(fmt: str, title: str, metadata: Mapping[str, str]) -> str:

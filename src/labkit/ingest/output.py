@@ -1,7 +1,7 @@
 """The tables ingestion leaves behind: written in a stream, complete or not at all.
 
-``documents.parquet``, ``chunks.parquet`` and ``quarantine.parquet`` follow :func:`labkit.schema.arrow_schema`. Rows come
-in the order they are given; equal rows make equal bytes.
+``documents.parquet``, ``chunks.parquet`` and ``quarantine.parquet`` follow :func:`labkit.schema.arrow_schema`. Rows
+come in the order they are given; equal rows make equal bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Row = TypeVar("_Row", bound=Record)
 
 
 class TableWriter:
-    """Writes the three tables side by side under temporary names; leaving the block without error puts them in place."""
+    """Writes the three tables under temporary names; leaving the block without error puts them in place."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

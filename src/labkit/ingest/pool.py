@@ -1,9 +1,9 @@
 """A process pool in which one task can hang or crash without costing more than itself.
 
-Each worker serves one task at a time under a limit of time and memory. A worker that breaks either, or dies, is replaced
-and its task fails. Because earlier tasks may have damaged or filled a worker, a task that crashes or runs out of memory
-in a used worker is tried once more in a fresh one: its outcome does not depend on its neighbours. Results come in the
-order of the tasks. The pool knows nothing about documents.
+Each worker serves one task at a time under a limit of time and memory. A worker that breaks either, or dies, is
+replaced and its task fails. Because earlier tasks may have damaged or filled a worker, a task that crashes or runs out
+of memory in a used worker is tried once more in a fresh one: its outcome does not depend on its neighbours. Results
+come in the order of the tasks. The pool knows nothing about documents.
 """
 
 from __future__ import annotations

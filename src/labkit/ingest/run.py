@@ -1,8 +1,9 @@
 """A folder in, tables out: every file below it ends in exactly one of documents and quarantine.
 
 Left out, and listed in the report, are folders of version control and caches, and the output folder itself if it lies
-inside; access files steer and are no documents. No symbolic link is followed: a link is quarantined as ``link``, because
-what it points to inside the root is read at its own place, under its own access rules, and what lies outside is not ours.
+inside; access files steer and are no documents. No symbolic link is followed: a link is quarantined as ``link``,
+because what it points to inside the root is read at its own place, under its own access rules, and what lies outside
+is not ours.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _REASONS = {"timeout": "timeout", "crash": "crash", "memory": "too_large"}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading one file may cost: seconds, megabytes of memory beyond the worker's own, bytes on disk, unpacking."""
+    """What reading one file may cost: seconds, megabytes beyond the worker's own, bytes on disk, unpacking."""
 
     seconds: float = 10.0
     megabytes: int = 384

@@ -87,7 +87,8 @@ class Decoder:
         """Scores of every token after the last of ``ids``, shape (vocabulary,)."""
         cache = _Cache(len(self._layers), self._kv_heads, len(ids), self._head_dim)
         hidden = self._forward(ids, cache)
-        return self._head @ _rms_norm(hidden[-1], self._norm, self._eps)
+        scores: Array = self._head @ _rms_norm(hidden[-1], self._norm, self._eps)
+        return scores
 
     def _forward(self, ids: Sequence[int], cache: _Cache) -> Array:
         """Hidden states (n, width) of ``ids``, which follow what is in the cache."""
@@ -133,9 +134,9 @@ class Decoder:
 
     def _rotation(self, positions: Array) -> tuple[Array, Array]:
         exponents = np.arange(0, self._head_dim, 2, dtype=np.float32) / self._head_dim
-        angles = np.outer(positions, 1.0 / self._theta**exponents).astype(np.float32)
+        angles = np.outer(positions, 1.0 / self._theta**exponents)
         angles = np.concatenate([angles, angles], axis=-1)
-        return np.cos(angles), np.sin(angles)
+        return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
 def read_safetensors(folder: Path) -> dict[str, Array]:
@@ -217,10 +218,12 @@ class _Cache:
 
 
 def _rms_norm(x: Array, weight: Array, eps: float) -> Array:
-    return x * (1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(eps))) * weight
+    normed: Array = x * (1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(eps))) * weight
+    return normed
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
     half = x.shape[-1] // 2
     turned = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
-    return x * cos + turned * sin
+    rotated: Array = x * cos + turned * sin
+    return rotated

@@ -37,13 +37,16 @@ class Embedder(Protocol):
 
     Attributes:
         name: for people and for answers' versions.
-        dimensions: length of a vector.
         fingerprint: changes whenever the vectors would.
     """
 
     name: str
-    dimensions: int
     fingerprint: str
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
 
     def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
         """Unit vectors, float32 (n, dimensions), in the order of ``texts``."""
@@ -83,7 +86,6 @@ class LocalEmbedder:
         self.name = files.version
         self.fingerprint = f"{files.version}/mean/{MAX_TOKENS}"
         self._bert = Bert(files.path)
-        self.dimensions = self._bert.width
         self._threads, self._backend = threads, backend
         self._tokenizer = Tokenizer.from_file(str(files.path / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -105,6 +107,11 @@ class LocalEmbedder:
                 vectors[batch] = self._bert.embed(*_pad([tokens[i] for i in batch]), backend)
                 bar.update(len(batch))
         return vectors
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return self._bert.width
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text takes, uncut, without the two that frame it."""
@@ -142,7 +149,7 @@ class HttpEmbedder:
         self._dimensions: int | None = None
 
     @property
-    def dimensions(self) -> int:  # type: ignore[override]
+    def dimensions(self) -> int:
         """Length of a vector; asks the endpoint the first time."""
         if self._dimensions is None:
             self._dimensions = self._request(["dimensions"], None).shape[1]

@@ -1,4 +1,4 @@
-"""Chat over any OpenAI-compatible endpoint (vLLM, TGI, Ollama, ``transformers serve``, a vendor), by the official client.
+"""Chat over any OpenAI-compatible endpoint (vLLM, TGI, Ollama, ``transformers serve``), by the official client.
 
 It knows the protocol, not the model: how long a prompt may be is the server's business, and its refusal is passed on.
 """
@@ -133,7 +133,7 @@ class HttpChat:
         )
         if ctx.budget is not None:
             ctx.budget.spend(usage)
-        return ChatReply(text=choice.message.content or "", usage=usage, finish_reason=choice.finish_reason or "stop")
+        return ChatReply(text=choice.message.content or "", usage=usage, finish_reason=choice.finish_reason)
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> Iterator[str]:
         """As :meth:`chat`, piece by piece. The budget is charged an estimate: servers seldom report usage here."""

@@ -30,7 +30,9 @@ class Engine(Protocol):
 
     context: int
 
-    def generate(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]: ...
+    def generate(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
+        """Yield up to ``max_tokens`` next tokens."""
+        ...
 
 
 class LocalChat:
@@ -167,14 +169,14 @@ class _Text:
         return text
 
     def _end_tokens(self, folder: Path) -> frozenset[int]:
-        found: set[int] = set()
+        found: set[int | None] = set()
         generation = folder / "generation_config.json"
         if generation.is_file():
             ids = json.loads(generation.read_text(encoding="utf-8")).get("eos_token_id")
             found.update([ids] if isinstance(ids, int) else ids or [])
         if self._names["eos_token"]:
             found.add(self._tokenizer.token_to_id(self._names["eos_token"]))
-        return frozenset(found)
+        return frozenset(token for token in found if token is not None)
 
 
 def _token_text(token: Any) -> str:
@@ -189,7 +191,7 @@ def _engine(folder: Path, device: Device, threads: int) -> Engine:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if device != "cuda" and is_supported(config) and not (device == "auto" and _cuda_present()):
         if threads:
-            from threadpoolctl import threadpool_limits
+            from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
             threadpool_limits(threads, user_api="blas")
         return Decoder(folder)

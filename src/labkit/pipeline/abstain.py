@@ -1,8 +1,8 @@
 """Decides from question and passages whether there is anything to answer from.
 
 The model is not asked: small ones never say that they do not know. The rule is plain and can be argued with: the
-passages must be about what is asked (similarity), speak of it in its words (coverage), and name every identifier
-in the question, for a passage about E-471 says nothing about E-417.
+passages must be about what is asked (similarity), speak of it in its words (coverage), and name every identifier and
+proper name in the question, for a passage about E-471 says nothing about E-417.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import contains, content_words, identifiers, share
+from labkit.pipeline.text import contains, content_words, identifiers, names, share
 
 MIN_SIMILARITY = 0.45
 """Cosine (MiniLM) between the question and its nearest sentence below which nothing is answered."""
@@ -26,7 +26,7 @@ class Verdict:
 
     Attributes:
         answerable: go on to the model.
-        reason: '' or the first condition that failed: ``nothing_found``, ``similarity``, ``identifier``, ``coverage``.
+        reason: '' or the first condition that failed: ``nothing_found``, ``similarity``, ``identifier``, ``name``, ``coverage``.
         similarity: cosine of the nearest sentence.
         coverage: share of the question's content words found.
     """
@@ -56,6 +56,8 @@ class EvidenceRule:
             reason = "similarity"
         elif not all(contains(identifier, known) for identifier in identifiers(question)):
             reason = "identifier"
+        elif not names(question) <= content_words(known):
+            reason = "name"
         elif coverage < self.min_coverage:
             reason = "coverage"
         return Verdict(not reason, reason, similarity, coverage)

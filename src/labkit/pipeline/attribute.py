@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import Sentence, contains, content_words, identifiers, share
+from labkit.pipeline.text import (
+    Sentence,
+    contains,
+    content_words,
+    has_number,
+    identifiers,
+    is_rambling,
+    share,
+    wants_number,
+)
 from labkit.schema import Chunk, Citation
 
 MIN_SUPPORT = 0.6
@@ -34,12 +43,18 @@ class Attributor:
 
     def __call__(self, question: str, answer: str, passages: Sequence[Passage]) -> Support | None:
         """The best evidence, or None when no sentence supports the answer."""
+        if is_rambling(answer) or (wants_number(question) and not has_number(answer)):
+            return None
         words = content_words(answer)
         # Repeating the question supports nothing: what counts is what the answer adds.
         added = words - content_words(question)
         exact = identifiers(answer)
+        asked = identifiers(question)
+        named = [sum(contains(identifier, passage.context) for identifier in asked) for passage in passages]
         best: tuple[float, float, int, Support] | None = None
-        for passage in passages:
+        for passage, names_asked in zip(passages, named, strict=True):
+            if names_asked < max(named):
+                continue  # the right sentence about the wrong part is a wrong answer
             for first in range(len(passage.sentences)):
                 for width in (1, 2):
                     window = passage.sentences[first : first + width]

@@ -17,7 +17,7 @@ from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, cite
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import sentences
+from labkit.pipeline.text import has_number, sentences, wants_number
 from labkit.retrieve.store import check_search
 from labkit.schema import (
     Answer,
@@ -107,27 +107,31 @@ class Pipeline:
 
         with self._stage("generate", ctx, timings):
             reply = self._generate(question, passages, ctx)
+        degraded = () if reply is not None else ("generate",)
+        usage = reply.usage if reply is not None else Usage()
         with self._stage("attribute", ctx, timings):
             text = first_sentence(reply.text) if reply is not None else ""
             support = self._attribute(question, text, passages) if text else None
         route = "generate"
         if support is None:
             text, route = passages[0].nearest.text, "quote"
+            if wants_number(question) and not has_number(text):
+                return self._finish(answer.model_copy(update={"degraded": degraded, "usage": usage}), timings, ctx)
             support = Support(cite(passages[0].chunk, passages[0].nearest, passages[0].nearest), 1.0)
         answer = Answer(
             text=text,
             citations=(support.citation,),
             confidence=max(0.0, min(1.0, verdict.similarity, verdict.coverage, support.share)),
             route=route,
-            degraded=() if reply is not None else ("generate",),
-            usage=reply.usage if reply is not None else Usage(),
+            degraded=degraded,
+            usage=usage,
             versions=self.versions,
         )
         return self._finish(answer, timings, ctx)
 
     def _generate(self, question: str, passages: Sequence[Passage], ctx: RequestContext) -> ChatReply | None:
         """The model's reply, or None when its endpoint is down: the sources can still be shown."""
-        shown = "\n\n".join(f"[{n}] {_title(passage)}\n{passage.text}" for n, passage in enumerate(passages, start=1))
+        shown = "\n\n".join(f"{_title(passage)}:\n{passage.text}" for passage in passages)
         messages = self._prompt.messages(passages=shown, question=question)
         try:
             return self._chat.chat(messages, max_tokens=self._max_tokens, ctx=ctx)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.llm import Embedder
-from labkit.pipeline.text import Sentence, contains, identifiers, sentences
+from labkit.pipeline.text import Sentence, contains, content_words, identifiers, sentences
 from labkit.schema import Chunk, Hit, RequestContext
 
 PASSAGES = 3
@@ -87,10 +87,16 @@ class Selector:
             if not parts:
                 continue
             scores = np.array([next(similarities) for _ in parts])
+            # A heading is near every question about its section and answers none.
+            scores[[not _says_something(part, hit.chunk) for part in parts]] = -1.0
+            if scores.max() < 0:
+                continue
             passage = Passage(hit.chunk, self._window(parts, scores), parts[int(scores.argmax())], float(scores.max()))
             named = sum(contains(identifier, passage.context) for identifier in wanted)
             ranked.append((-named, -passage.similarity, rank, passage))
         ranked.sort(key=lambda entry: entry[:3])
+        if any(named for named, *_ in ranked):
+            ranked = [entry for entry in ranked if entry[0]]  # what names none of them is about something else
         return [passage for *_, passage in ranked[: self.passages]]
 
     def _window(
@@ -115,3 +121,9 @@ class Selector:
 
 def _heading(chunk: Chunk) -> str:
     return f"{chunk.heading_path[-1]}: " if chunk.heading_path else ""
+
+
+def _says_something(part: Sentence, chunk: Chunk) -> bool:
+    """Whether a sentence is more than the heading it stands under, or a rule between sections."""
+    words = content_words(part.text)
+    return not part.text.startswith("#") and bool(words - content_words(" ".join(chunk.heading_path)))

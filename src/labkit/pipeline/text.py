@@ -17,6 +17,18 @@ _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|nr|fig|dr|mr|mrs
 # A token with a digit (E-417, 3.2.1, PN-20-118, 18) or an inner capital (KubePodCrashLooping).
 _IDENTIFIER = re.compile(r"[A-Za-z]*\d[\w./:-]*|(?:[A-Za-z]+[-_./])+\w*\d[\w./:-]*|\b[A-Za-z]+[a-z][A-Z]\w*")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_NAME = re.compile(r"(?<=[\w,;:)] )[A-Z][^\W_]+")
+_AMOUNT_ASKED = re.compile(
+    r"\bhow (?:many|much|long|often|old|far|fast|large|big|high|hot|heavy)\b"
+    r"|\bwhat (?:is the )?(?:year|date|number|percentage|percent|amount)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"\d|\b(?:no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy|eighty|ninety|hundred|thousand|million|once|twice|half|third|quarter|daily|weekly|monthly|yearly"
+    r"|hourly|annually|quarterly|always|never|every)\b",
+    re.IGNORECASE,
+)
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 # A date that says *when* is asked about selects documents by their validity; passages need not repeat it.
 _ASKED_DATE = re.compile(
@@ -25,12 +37,149 @@ _ASKED_DATE = re.compile(
     re.IGNORECASE,
 )
 _FUNCTION_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both but by
-    can could did do does doing down during each few for from further get gets give given had has have having he her
-    here hers him his how i if in into is it its itself just know let like many may me might more most much must my no
-    nor not now of off on once one only or other our out over own please same say says shall she should so some such
-    tell than that the their them then there these they this those through to too two under until up use used uses
-    using very was we were what when where whether which while who whom whose why will with would you your""".split()
+    [
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "because",
+        "been",
+        "before",
+        "being",
+        "below",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "down",
+        "during",
+        "each",
+        "few",
+        "for",
+        "from",
+        "further",
+        "get",
+        "gets",
+        "give",
+        "given",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "itself",
+        "just",
+        "know",
+        "let",
+        "like",
+        "many",
+        "may",
+        "me",
+        "might",
+        "more",
+        "most",
+        "much",
+        "must",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "please",
+        "same",
+        "say",
+        "says",
+        "shall",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "tell",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "two",
+        "under",
+        "until",
+        "up",
+        "use",
+        "used",
+        "uses",
+        "using",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -69,6 +218,27 @@ def identifiers(text: str) -> set[str]:
     Dates that say as of when something is asked are left out.
     """
     return {match.group().rstrip("./:-").lower() for match in _IDENTIFIER.finditer(_ASKED_DATE.sub(" ", text))}
+
+
+def names(text: str) -> set[str]:
+    """Capitalised words that do not open a sentence, stemmed as in :func:`content_words`: people, sites, products."""
+    return {stem for name in _NAME.findall(_ASKED_DATE.sub(" ", text)) for stem in content_words(name)}
+
+
+def wants_number(question: str) -> bool:
+    """Whether only an amount can answer: *how many*, *how long*, *what percentage* …"""
+    return _AMOUNT_ASKED.search(question) is not None
+
+
+def has_number(text: str) -> bool:
+    """Whether a text states an amount, in digits or words."""
+    return _NUMBER.search(text) is not None
+
+
+def is_rambling(text: str) -> bool:
+    """Whether a text repeats itself, as small models do when they have nothing to say."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    return len(words) >= 8 and len(set(words)) < 0.5 * len(words)
 
 
 def content_words(text: str) -> set[str]:

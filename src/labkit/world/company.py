@@ -33,6 +33,7 @@ _POOL_OF_KIND = {
     "policy": "policy_names",
 }
 _LETTERS = "ABCDEFGHJKLMNPRSTVWX"
+_LOOKALIKES = 0.25
 _THEMES = 14
 """Root causes repeat, or there would be nothing to find in them: each cell draws from this many, unevenly."""
 
@@ -52,6 +53,7 @@ class _Builder:
         self.graph = FactGraph()
         self.born: dict[str, date] = {}
         self._taken: set[str] = set()
+        self._issued: dict[str, str] = {}
         self._unused: dict[tuple[str, Pool], list[str]] = {}
         self._torque_changes: dict[Pool, list[Fact]] = defaultdict(list)
 
@@ -138,17 +140,24 @@ class _Builder:
         return self._unused[key]
 
     def identifier(self, pattern: str, rng: random.Random) -> str:
-        # Later cells carry their number inside, so that an identifier means one thing in the whole company.
         while True:
-            drawn = "".join(
+            raw = "".join(
                 str(rng.randint(1, 9)) if c == "#" else rng.choice(_LETTERS) if c == "@" else c for c in pattern
             )
-            if self.cell:
-                head, dash, tail = drawn.rpartition("-" if "-" in drawn else ".")
-                drawn = f"{head}{dash}{self.cell}{tail}" if dash else f"{drawn}{self.cell}"
-            if drawn not in self._taken:
-                self._taken.add(drawn)
-                return drawn
+            last = self._issued.get(pattern, "")
+            if last[-2:].isdigit() and rng.random() < _LOOKALIKES:
+                raw = f"{last[:-2]}{last[-1]}{last[-2]}"  # E-417 and E-471
+            if raw not in self._taken:
+                self._taken.add(raw)
+                self._issued[pattern] = raw
+                return self.placed(raw)
+
+    def placed(self, raw: str) -> str:
+        """Identifiers of later cells carry the cell's number, so that each means one thing in the whole company."""
+        if not self.cell:
+            return raw
+        head, mark, tail = raw.rpartition("-" if "-" in raw else ".")
+        return f"{head}{mark}{self.cell}{tail}"
 
     # Facts
 

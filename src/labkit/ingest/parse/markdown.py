@@ -1,6 +1,6 @@
 """Markdown (CommonMark with tables) and its YAML front matter.
 
-Emphasis marks go, link targets stay behind their text, code keeps its lines. Embedded HTML is kept as the text it holds.
+Emphasis marks go, link targets stay behind their text, code keeps its lines. Of embedded HTML the text is kept.
 """
 
 from __future__ import annotations

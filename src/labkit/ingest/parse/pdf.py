@@ -10,6 +10,7 @@ import ctypes
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pypdfium2
@@ -119,8 +120,9 @@ def _blocks(lines: list[_Line]) -> list[Block]:
     spacing = _spacing(lines)
     blocks: list[Block] = []
     run: list[_Line] = []
-    for line in [*lines, None]:
-        if run and (line is None or _breaks(run[-1], line, spacing, body)):
+    ends: list[_Line | None] = [*lines, None]
+    for below in ends:
+        if run and (below is None or _breaks(run[-1], below, spacing, body)):
             head = run[0]
             if _is_heading(head, body):
                 blocks.append(
@@ -129,8 +131,8 @@ def _blocks(lines: list[_Line]) -> list[Block]:
             else:
                 blocks += text_blocks(_unwrapped([part.text for part in run]), head.page)
             run = []
-        if line is not None:
-            run.append(line)
+        if below is not None:
+            run.append(below)
     return blocks
 
 
@@ -138,7 +140,7 @@ def _unwrapped(lines: list[str]) -> list[str]:
     """Join lines broken by the layout; a line well short of the widest was ended on purpose."""
     width = max(map(len, lines))
     joined = [lines[0]]
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         if len(above) >= 0.75 * width and width > 40:
             joined[-1] += f" {line}"
         else:
@@ -154,7 +156,7 @@ def _spacing(lines: list[_Line]) -> float:
     """The usual distance between the tops of neighbouring lines of one column, points."""
     steps = sorted(
         above.top - below.top
-        for above, below in zip(lines, lines[1:], strict=False)
+        for above, below in pairwise(lines)
         if above.page == below.page and 0 < above.top - below.top < 4 * max(above.size, 4.0)
     )
     # The lower quartile: a page of short paragraphs or table rows has more gaps than neighbouring lines.

@@ -216,7 +216,7 @@ class _Reader:
     def _explicit(self) -> bool:
         """Directives, footnotes, link targets and comments."""
         line = self.line()
-        if not (line == ".." or line.startswith(".. ")):
+        if not re.match(r"\.\.(?:\s|$)", line):
             return False
         self.at += 1
         if match := _DIRECTIVE.fullmatch(line):

@@ -153,8 +153,8 @@ class _Page:
             self.row(row, self.regular)
 
     def height(self, row: tuple[str, ...]) -> float:
-        width = self.column_width / len(row) - 4
-        lines = max(len(list(_broken(cell, self.regular, 8.0, width))) for cell in row)
+        width: float = self.column_width / len(row) - 4
+        lines: int = max(len(list(_broken(cell, self.regular, 8.0, width))) for cell in row)
         return lines * 11.0 + 3
 
     def row(self, row: tuple[str, ...], font: str) -> None:

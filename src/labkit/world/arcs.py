@@ -1,0 +1,172 @@
+"""Arcs: the hand-written stories, as entities, facts and drafts of the ``core`` pool.
+
+Their documents are written in Markdown inside the pack; :func:`arc_drafts` turns them into blocks and marks the
+sentences that their evidence quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from labkit.errors import PackError
+from labkit.world.blocks import Block, Draft, Heading, Items, Pairs, Paragraph, Run, Sentence, Table, Turn, plain
+from labkit.world.chance import stream
+from labkit.world.facts import Entity, Fact, FactGraph
+from labkit.world.pack import Arc, ArcDocument, Pack
+from labkit.world.prose import split_sentences
+
+_FORMATS = {
+    ".html": "html", ".md": "markdown", ".pdf": "pdf", ".docx": "docx", ".eml": "eml", ".txt": "text", ".json": "json",
+    ".csv": "csv", ".xlsx": "xlsx",
+}  # fmt: skip
+_CHAT_LINE = re.compile(r"(?:\[?(\d{1,2}:\d{2})\]?\s+)?([^:|]{2,40}):\s+(.*)")
+_TABLE_RULE = re.compile(r"\|?[\s:|-]+\|?")
+
+
+def add_arcs(pack: Pack, graph: FactGraph) -> None:
+    """Add every arc's entities and facts to a graph.
+
+    Raises:
+        WorldError: an id is taken or unknown.
+    """
+    for arc in pack.arcs:
+        for entity in arc.entity:
+            details = {"id": entity.id, **entity.details}
+            graph.add_entity(Entity(entity.id, entity.kind, entity.name, "core", entity.aliases, details))
+    for arc in pack.arcs:
+        for fact in arc.fact:
+            graph.add_fact(
+                Fact(
+                    fact_id=f"{arc.slug}/{fact.id}",
+                    subject_id=fact.subject,
+                    relation=fact.relation,
+                    value=fact.value,
+                    valid_from=fact.valid_from,
+                    valid_to=fact.valid_to,
+                    object_id=fact.object,
+                    aliases=fact.aliases,
+                    groups=fact.groups,
+                    arc=arc.slug,
+                )
+            )
+
+
+def arc_drafts(pack: Pack, graph: FactGraph, groups_of: dict[str, tuple[str, ...]], seed: int) -> Iterator[Draft]:
+    """The documents of every arc; ``groups_of`` maps a top folder path to the groups that may read it.
+
+    Raises:
+        PackError: a format is unknown, or an evidence quote is not in its document.
+    """
+    names = sorted((e.name for e in graph.of_kind("person", "core")), key=len, reverse=True)
+    people = re.compile("|".join(map(re.escape, names))) if names else None
+    for arc in pack.arcs:
+        for number, document in enumerate(arc.document, 1):
+            yield _draft(arc, number, document, people, groups_of, seed)
+
+
+def _draft(
+    arc: Arc,
+    number: int,
+    document: ArcDocument,
+    people: re.Pattern[str] | None,
+    groups_of: dict[str, tuple[str, ...]],
+    seed: int,
+) -> Draft:
+    place = f"arcs/{arc.slug}: {document.path}"
+    suffix = PurePosixPath(document.path).suffix
+    if suffix not in _FORMATS:
+        raise PackError(f"Unknown format {suffix!r}", where=place, todo=f"Use one of {', '.join(sorted(_FORMATS))}.")
+    quotes = {evidence.quote: f"{arc.slug}/{evidence.fact}" for evidence in document.evidence}
+    blocks = tuple(_blocks(document, quotes, people, chat=suffix == ".json"))
+    text = document.text.replace("\n", " ")
+    for quote in quotes:
+        if " ".join(quote.split()) not in " ".join(text.split()):
+            raise PackError(f"The quote {quote[:60]!r} is not in the text", where=place, todo="Quote it word for word.")
+    folder = max((f for f in groups_of if document.path.startswith(f"{f}/")), key=len, default="")
+    return Draft(
+        doc_id=f"arc-{arc.slug}-{number}",
+        doc_class=document.doc_class,
+        pool="core",
+        path=document.path,
+        format=_FORMATS[suffix],
+        title=document.title,
+        author=document.author,
+        date=document.date,
+        blocks=blocks,
+        groups=groups_of.get(folder, ("staff",)),
+        meta={"author": document.author, **({"to": document.to} if document.to else {})},
+        seed=stream(seed, "arc", document.path).getrandbits(32),
+        arc=arc.slug,
+    )
+
+
+def _blocks(
+    document: ArcDocument, quotes: dict[str, str], people: re.Pattern[str] | None, *, chat: bool
+) -> Iterator[Block]:
+    def sentence(text: str) -> Sentence:
+        facts = tuple(fact for quote, fact in quotes.items() if " ".join(quote.split()) in " ".join(text.split()))
+        return Sentence(_runs(text, people), facts)
+
+    for part in re.split(r"\n\s*\n", document.text.strip()):
+        lines = [line.rstrip() for line in part.strip().splitlines()]
+        while lines and lines[0].startswith("#"):
+            marks, _, heading = lines.pop(0).partition(" ")
+            if heading.strip() != document.title:
+                yield Heading(heading.strip(), max(2, len(marks)))
+        if not lines:
+            continue
+        if chat and all(_CHAT_LINE.fullmatch(line) for line in lines):
+            for line in lines:
+                time, speaker, said = _CHAT_LINE.fullmatch(line).groups()  # type: ignore[union-attr]
+                yield Turn(Run(speaker, "person", "keep"), time or "", sentence(said))
+        elif all(line.startswith("|") for line in lines):
+            rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+            body = [row for row, line in zip(rows[1:], lines[1:], strict=True) if not _TABLE_RULE.fullmatch(line)]
+            yield Table(
+                tuple(rows[0]), tuple(_row(row, sentence) for row in body)
+            )
+        elif all(re.match(r"([-*]|\d+\.)\s", line) for line in lines):
+            items = tuple(sentence(re.sub(r"^([-*]|\d+\.)\s+", "", line)) for line in lines)
+            yield Items(items, ordered=lines[0][0].isdigit())
+        elif len(lines) > 1 and all(re.fullmatch(r"\**[A-Z][^:.]{1,40}:\**\s+\S.*", line) for line in lines):
+            split = [line.replace("*", "").split(":", 1) for line in lines]
+            yield Pairs(tuple((label, sentence(value.strip())) for label, value in split))
+        else:
+            yield Paragraph(_sentences(" ".join(lines), quotes, sentence))
+
+
+def _sentences(
+    text: str, quotes: dict[str, str], sentence: Callable[[str], Sentence]
+) -> tuple[Sentence, ...]:
+    """Sentences of a paragraph; neighbours that share one quote stay together."""
+    parts: list[str] = []
+    for piece in split_sentences(text):
+        joined = f"{parts[-1]} {piece}" if parts else piece
+        if parts and any(q in joined and q not in parts[-1] and q not in piece for q in quotes):
+            parts[-1] = joined
+        else:
+            parts.append(piece)
+    return tuple(sentence(part) for part in parts)
+
+
+def _row(cells: list[str], sentence: Callable[[str], Sentence]) -> tuple[Sentence, ...]:
+    """A table row; a quote that spans cells belongs to the first of them."""
+    whole = sentence(" | ".join(cells))
+    found = [sentence(cell) for cell in cells]
+    stated = {fact for cell in found for fact in cell.facts}
+    rest = tuple(fact for fact in whole.facts if fact not in stated)
+    return (Sentence(found[0].runs, (*found[0].facts, *rest)), *found[1:]) if rest else tuple(found)
+
+
+def _runs(text: str, people: re.Pattern[str] | None) -> tuple[Run, ...]:
+    text = re.sub(r"\*\*|__|`", "", text)
+    if people is None:
+        return (Run(text),)
+    runs: list[Run] = []
+    end = 0
+    for match in people.finditer(text):
+        runs += [Run(text[end : match.start()]), Run(match[0], "person", "keep")]
+        end = match.end()
+    return tuple(run for run in (*runs, Run(text[end:])) if run.text) or plain("").runs

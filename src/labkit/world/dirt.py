@@ -1,0 +1,280 @@
+"""Dirt: what happens to good documents on their way into a shared drive, each kind with a truth record.
+
+Dirt comes in three places: in the *look* of a file while it is rendered (boilerplate, hyphenation, torn tables), in its
+*blocks* (personal data, planted instructions), and in its *bytes* (encodings). Files nobody can read are extra copies:
+no fact is lost with them. This module does not know how any of it is detected.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
+
+from labkit.world.blocks import Block, Draft, Heading, Look, Paragraph, Sentence, Table, plain
+from labkit.world.compose import extension
+from labkit.world.formats import render
+from labkit.world.grammar import fill, parse, slots
+from labkit.world.pack import Pack
+from labkit.world.prose import Scene, Writer
+
+KINDS = (
+    "mojibake", "wrong_encoding", "exact_duplicate", "near_duplicate", "superseded", "boilerplate", "truncated",
+    "zero_byte", "mislabelled", "encrypted", "bomb", "table_split", "hyphenation", "image_only", "pii", "injection",
+    "other_language",
+)  # fmt: skip
+"""Every kind of dirt; ``superseded`` is planned in ``build``, where facts change."""
+
+_TEXTUAL = frozenset({"markdown", "html", "text", "csv"})
+_PERSONAL = frozenset({"eml", "markdown", "html", "docx", "json", "text"})
+_BOMB_BYTES = 300_000_000
+
+
+@dataclass(slots=True)
+class File:
+    """One file to write, and the truth about it."""
+
+    path: str
+    raw: bytes
+    draft: Draft | None
+    defects: list[dict[str, Any]] = field(default_factory=list)
+    quarantine: str = ""
+    """The reason a reader must give for refusing it; '' when it must be read."""
+    group: str = ""
+    """Duplicate group: files of one group say the same."""
+    near: bool = False
+    """Whether it differs a little from the others of its group."""
+
+
+class Soiler:
+    """Puts dirt on the documents of one cell."""
+
+    def __init__(self, pack: Pack, writer: Writer, rng: random.Random) -> None:
+        self.pack, self.writer, self.rng = pack, writer, rng
+        self.rates = pack.dirt.rates
+
+    def files(self, draft: Draft, scene: Scene | None) -> Iterator[File]:
+        """The file of a draft, and whatever copies of it lie around."""
+        draft, defects = self._in_blocks(draft, scene)
+        look, shown = self._look(draft)
+        raw = render(draft, look)
+        raw, spoiled = self._encoded(raw, draft.format)
+        main = File(draft.path, raw, draft, [*defects, *shown, *spoiled])
+        copies = [*self._copies(main, look)]
+        if copies and any(copy.draft is not None for copy in copies):
+            main.group = draft.doc_id
+        yield main
+        yield from copies
+
+    def _hit(self, kind: str) -> bool:
+        return self.rng.random() < self.rates.get(kind, 0.0)
+
+    # In the blocks
+
+    def _in_blocks(self, draft: Draft, scene: Scene | None) -> tuple[Draft, list[dict[str, Any]]]:
+        defects: list[dict[str, Any]] = []
+        if scene is None or draft.format not in _PERSONAL or draft.doc_class == "chat_export":
+            return draft, defects
+        if self.pack.dirt.pii and self._hit("pii"):
+            bank, lines = self.rng.choice(sorted(self.pack.dirt.pii.items()))
+            passage = self.writer.passage(("dirt", bank), lines, scene)
+            if passage:
+                draft = _inserted(draft, passage, self.rng)
+                defects.append({"kind": "pii"})
+        lines = self.pack.dirt.injection.get("lines", ())
+        if lines and self._hit("injection"):
+            text = fill(self.rng.choice(lines), self.rng, {})
+            draft = _inserted(draft, plain(text), self.rng)
+            defects.append({"kind": "injection", "text": text})
+        return draft, defects
+
+    # In the look
+
+    def _look(self, draft: Draft) -> tuple[Look, list[dict[str, Any]]]:
+        look, kinds = Look(), []
+        material = self.pack.dirt.boilerplate
+        if self._hit("boilerplate"):
+            wanted = {
+                "html": ("navigation", "cookie", "footer"),
+                "pdf": ("running_head", "footer"),
+                "pdf2": ("running_head", "footer"),
+                "docx": ("footer",),
+                "eml": ("disclaimer", "signature"),
+            }.get(draft.format, ())
+            chosen: dict[str, Any] = {n: self._boilerplate(draft, material[n]) for n in wanted if material.get(n)}
+            look = Look(**chosen)
+            kinds += [{"kind": "boilerplate", **chosen}] if chosen else []
+        if draft.format == "pdf2" and self._hit("hyphenation"):
+            look = replace(look, hyphenate=True)
+            kinds.append({"kind": "hyphenation"})
+        tables = any(isinstance(block, Table) for block in draft.blocks)
+        if draft.format in {"pdf", "pdf2"} and tables and self._hit("table_split"):
+            look = replace(look, split_tables=True)
+            kinds.append({"kind": "table_split"})
+        return look, kinds
+
+    def _boilerplate(self, draft: Draft, lines: tuple[str, ...]) -> str:
+        values = {
+            "author": draft.author,
+            "author.first": draft.author.split()[0],
+            "author.last": draft.author.split()[-1],
+            "date": draft.date.isoformat(),
+            "year": str(draft.date.year),
+        }
+        usable = [line for line in lines if _fits(line, values)]
+        return fill(self.rng.choice(usable), self.rng, values) if usable else ""
+
+    # In the bytes
+
+    def _encoded(self, raw: bytes, format_name: str) -> tuple[bytes, list[dict[str, Any]]]:
+        if format_name not in _TEXTUAL or raw.isascii():
+            return raw, []
+        text = raw.decode()
+        if self._hit("mojibake"):
+            wrong = text.encode().decode("cp1252", errors="ignore")
+            if wrong != text and wrong.encode() != raw and _repairable(text, wrong):
+                return wrong.encode(), [{"kind": "mojibake", "characters": sum(not c.isascii() for c in text)}]
+        if self._hit("wrong_encoding"):
+            encoding = self.rng.choice(("cp1252", "utf-16"))
+            try:
+                # An explicit byte order, so that the bytes do not depend on this machine.
+                other = b"\xff\xfe" + text.encode("utf-16-le") if encoding == "utf-16" else text.encode(encoding)
+            except UnicodeEncodeError:
+                return raw, []
+            return other, [{"kind": "wrong_encoding", "encoding": encoding}]
+        return raw, []
+
+    # Copies
+
+    def _copies(self, main: File, look: Look) -> Iterator[File]:
+        draft = main.draft
+        assert draft is not None
+        folder, _, name = main.path.rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        if self._hit("exact_duplicate"):
+            path = f"{folder}/{self.rng.choice((f'Copy of {name}', f'{stem} (1).{ending}', f'old/{name}'))}"
+            copy = replace(draft, doc_id=f"{draft.doc_id}x", path=path)
+            yield File(path, main.raw, copy, [{"kind": "exact_duplicate"}, *main.defects], group=draft.doc_id)
+        if self._hit("near_duplicate") and draft.format not in {"xlsx", "csv"}:
+            yield self._near(draft, look, folder, stem)
+        if self._hit("image_only") and draft.format in {"pdf", "pdf2", "docx"}:
+            scan = replace(draft, doc_id=f"{draft.doc_id}i", path=f"{folder}/scan_{stem}.pdf", format="pdf")
+            raw = render(scan, Look(image_only=True))
+            yield File(
+                scan.path, raw, scan, [{"kind": "image_only"}], quarantine="no_text", group=draft.doc_id, near=True
+            )
+        yield from self._unreadable(main, folder, stem, ending)
+
+    def _near(self, draft: Draft, look: Look, folder: str, stem: str) -> File:
+        """A copy somebody edited: a draft mark, one sentence gone, one comment in."""
+        rng = self.rng
+        blocks = list(draft.blocks)
+        loose = [n for n, b in enumerate(blocks) if isinstance(b, Paragraph) and not any(s.facts for s in b.sentences)]
+        if len(loose) > 2:
+            del blocks[rng.choice(loose)]
+        mark = rng.choice(("DRAFT – for comments", "Working copy", "v0.9, not yet released", "as sent to the customer"))
+        format_name = rng.choice(
+            [f for f in ("markdown", "docx", "html", draft.format) if draft.format not in {"json", "eml"}]
+            or [draft.format]
+        )
+        path = f"{folder}/{stem}_{rng.choice(('draft', 'v2', 'final', 'edited', 'kopie'))}.{extension(format_name)}"
+        copy = replace(draft, doc_id=f"{draft.doc_id}n", path=path, format=format_name,
+                       blocks=(*_marked(draft, mark), *blocks))  # fmt: skip
+        return File(path, render(copy, look), copy, [{"kind": "near_duplicate"}], group=draft.doc_id, near=True)
+
+    def _unreadable(self, main: File, folder: str, stem: str, ending: str) -> Iterator[File]:
+        rng = self.rng
+        if self._hit("zero_byte"):
+            yield File(f"{folder}/{stem}-upload.{ending}", b"", None, [{"kind": "zero_byte"}], quarantine="empty")
+        if self._hit("truncated") and ending in {"pdf", "docx", "xlsx"}:
+            cut = int(len(main.raw) * rng.uniform(0.3, 0.8))
+            yield File(
+                f"{folder}/{stem}~part.{ending}", main.raw[:cut], None, [{"kind": "truncated"}], quarantine="corrupt"
+            )
+        if self._hit("mislabelled"):
+            wrong = rng.choice(("pdf", "docx", "xlsx", "html"))
+            yield File(f"{folder}/{stem}_attachment.{wrong}", _picture(rng), None, [{"kind": "mislabelled"}],
+                       quarantine="mislabelled")  # fmt: skip
+        if self._hit("encrypted"):
+            raw = _encrypted(main.draft.title if main.draft else stem)
+            yield File(f"{folder}/{stem}_protected.pdf", raw, None, [{"kind": "encrypted"}], quarantine="encrypted")
+        if self._hit("bomb"):
+            yield File(f"{folder}/{stem}_export.{rng.choice(('docx', 'xlsx'))}", bomb(), None, [{"kind": "bomb"}],
+                       quarantine="bomb")  # fmt: skip
+
+
+def _fits(line: str, values: dict[str, str]) -> bool:
+    return all((f"{s.name}.{s.part}" if s.part else s.name) in values for s in slots(parse(line)))
+
+
+def _repairable(text: str, wrong: str) -> bool:
+    """Whether every byte survived: cp1252 leaves five bytes undefined, and what is lost nobody can repair."""
+    try:
+        return wrong.encode("cp1252").decode() == text
+    except UnicodeError:
+        return False
+
+
+def _inserted(draft: Draft, passage: Sentence, rng: random.Random) -> Draft:
+    """The draft with a paragraph more, anywhere but before its first block."""
+    blocks: list[Block] = list(draft.blocks)
+    messages = [n for n, block in enumerate(blocks) if hasattr(block, "blocks")]
+    if messages:  # into a mail of the thread
+        place = rng.choice(messages)
+        message = blocks[place]
+        blocks[place] = replace(message, blocks=(*message.blocks, Paragraph((passage,))))  # type: ignore[union-attr, arg-type]
+    else:
+        place = rng.randint(1, len(blocks)) if blocks else 0
+        while place < len(blocks) and isinstance(blocks[place - 1], Heading):
+            place += 1
+        blocks.insert(place, Paragraph((passage,)))
+    return replace(draft, blocks=tuple(blocks))
+
+
+def _marked(draft: Draft, mark: str) -> tuple[Block, ...]:
+    return (
+        ()
+        if any(hasattr(block, "blocks") or hasattr(block, "speaker") for block in draft.blocks)
+        else (Paragraph((plain(mark),)),)
+    )
+
+
+def _picture(rng: random.Random) -> bytes:
+    """A tiny PNG of noise under somebody else's extension."""
+    image = Image.frombytes("L", (32, 32), rng.randbytes(1024))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _encrypted(title: str) -> bytes:
+    """A PDF that asks for a password."""
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1, encrypt=StandardEncryption("tide", ownerPassword="water", strength=128))
+    canvas.drawString(72, 720, title)
+    canvas.save()
+    return out.getvalue()
+
+
+@lru_cache(maxsize=1)
+def bomb() -> bytes:
+    """An Office archive of a few hundred kilobytes that would unpack to 300 MB of spaces."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        kinds = zipfile.ZipInfo("[Content_Types].xml", (2024, 1, 1, 0, 0, 0))
+        archive.writestr(kinds, '<?xml version="1.0"?><Types/>')
+        info = zipfile.ZipInfo("word/document.xml", (2024, 1, 1, 0, 0, 0))
+        info.compress_type = zipfile.ZIP_DEFLATED
+        with archive.open(info, "w") as target:
+            block = b" " * 1_000_000
+            for _ in range(_BOMB_BYTES // len(block)):
+                target.write(block)
+    return out.getvalue()
