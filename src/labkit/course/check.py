@@ -77,7 +77,7 @@ class Question:
             return self._verdict("not yet", f"it was still running after {self.seconds:g} s. Hint: {self.hint}")
         if isinstance(outcome.error, NotAttempted):
             return self._verdict("not attempted")
-        problem = outcome.result if outcome.error is None else _own_line(outcome.error, answer)
+        problem = outcome.result if outcome.error is None else self._own_line(outcome.error, answer)
         if problem is None:
             return self._verdict("right")
         return self._verdict("not yet", f"{problem.rstrip('.')}. Hint: {self.hint}")
@@ -97,6 +97,19 @@ class Question:
 
     def _verdict(self, state: State, message: str = "") -> Verdict:
         return Verdict(f"{self.lab}.{self.name}", state, message)
+
+    def _own_line(self, error: BaseException, answer: Any) -> str:
+        """The exception with the learner's line that raised it, or else with what the check was doing."""
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        file = getattr(getattr(answer, "__code__", None), "co_filename", None)
+        judge = (self.judge.__code__.co_filename, self.judge.__name__)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f for f in frames if f.filename == file and (f.filename, f.name) != judge]
+        if not own:
+            return f"the check could not use what your answer returned ({what})"
+        lineno = own[-1].lineno or 0
+        line = linecache.getline(own[-1].filename, lineno).strip()
+        return f"your line {lineno}, `{line}`, raised {what}"
 
 
 def question(*, hint: str, seconds: float = DEFAULT_SECONDS) -> Callable[[Judge], Question]:
@@ -156,16 +169,3 @@ def _limited(judge: Judge, answer: Any, seconds: float) -> _Outcome | None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeUp))
     thread.join(GRACE_SECONDS)
     return None
-
-
-def _own_line(error: BaseException, answer: Any) -> str:
-    """The exception with the learner's line that raised it, or else with what the check was doing."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    file = getattr(getattr(answer, "__code__", None), "co_filename", None)
-    own = [frame for frame in frames if frame.filename == file]
-    if not own:
-        return f"the check could not use what your answer returned ({what})"
-    lineno = own[-1].lineno or 0
-    line = linecache.getline(own[-1].filename, lineno).strip() or (own[-1].line or "").strip()
-    return f"your line {lineno}, `{line}`, raised {what}"

@@ -108,6 +108,7 @@ def execute(
                 parameters=changed,
                 engine_name=ENGINE,
                 kernel_name="python3",
+                language="python",
                 progress_bar=False,
                 start_timeout=START_TIMEOUT_S,
                 watch=watch,

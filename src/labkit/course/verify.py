@@ -29,10 +29,12 @@ INJECTED_TAG = "injected-parameters"
 SPEAKING = frozenset({"print", "show", "record", "scoreboard_row", "display"})
 OBJECTIVES = range(3, 6)
 
+_START = r"(?:(?<=file://)|(?<![\w.~/]))"  # a path begins here: not in a URL, not below another folder
 _GENERIC_PATH = re.compile(
-    r"(?<![\w.~>/])/(?:home|Users|root|tmp|var/folders|private/var|mnt|workspace|opt/conda|content)(?:/[\w.@-]+|(?![\w./-]))"
-    r"|\b[A-Za-z]:\\\\?Users\\\\?\w+"
+    _START + r"/(?:home|Users|root|tmp|var/folders|private/var|mnt|workspace|opt/conda|content)"
+    r"(?:/[\w.@-]+|(?![\w./-]))|\b[A-Za-z]:\\\\?Users\\\\?\w+"
 )
+_PLACEHOLDER = re.compile(r"<(?:env|repo|tmp)>")
 _EMBEDDED = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]+")
 
 
@@ -126,9 +128,10 @@ def check_paths(nb: NotebookNode) -> list[Finding]:
 
 def machine_path(text: str) -> str | None:
     """The first thing in a text that looks like a path of this or any other machine."""
+    text = _PLACEHOLDER.sub("~", text)
     here = {str(Path.home()), str(Path.cwd()), tempfile.gettempdir(), str(Path(tempfile.gettempdir()).resolve())}
     for folder in sorted(here):
-        if len(folder) > 1 and (match := re.search(rf"(?<![\w.~>/]){re.escape(folder)}(?![\w-])[^\s\"']*", text)):
+        if len(folder) > 1 and (match := re.search(rf"{_START}{re.escape(folder)}(?![\w-])[^\s\"'<]*", text)):
             return match.group()
     match = _GENERIC_PATH.search(text)
     return match.group() if match else None

@@ -25,7 +25,7 @@ _FORMS = (
     ("dMy", re.compile(rf"\b{_DAY}(?: of)?[\s-]+{_MONTH},?[\s-]+(\d{{4}})\b", re.I)),
     ("Mdy", re.compile(rf"\b{_MONTH}\s+{_DAY},?\s+(\d{{4}})\b", re.I)),
     ("dmy", re.compile(r"\b(\d{1,2})[./-](\d{1,2})[./-](\d{4})\b")),
-    ("My", re.compile(rf"\b{_MONTH}\s+(\d{{4}})\b", re.I)),
+    ("My", re.compile(rf"(?<!\d )(?<!\d\. )\b{_MONTH}\s+(\d{{4}})\b", re.I)),
 )
 _HEAD = 3000
 """Characters at the top of a document that are searched for statements."""
@@ -35,13 +35,17 @@ _FROM = re.compile(
     rf"(?:from|as of|on|since|starting)?\s*:?\s*[\*_|]*\s*(?=\S)|\b(?:gültig ab|gültig vom|valable du)\s*:?\s*",
     re.I,
 )
+# What ends must be the document: "expires" opens a line or follows "this …", and so does "withdrawn". A notice that
+# withdraws another document holds on.
 _UNTIL = re.compile(
-    r"\b(?:valid\s+(?:until|through|thru|till|to)|effective\s+(?:until|through)|in force until|"
-    r"expir(?:es|y|ation)(?:\s+date|\s+on)?|gültig bis|valid-until)\s*[:|*_]*\s*",
-    re.I,
+    r"(?:\b(?:valid\s+(?:until|through|thru|till|to)|effective\s+(?:until|through)|in force until|gültig bis)"
+    r"|(?:^\W*|\bthis (?:\w+ ){1,2})expir(?:es|y|ation)(?: date)?(?: on)?)\s*[:|*_]*\s*",
+    re.I | re.M,
 )
 _ENDED = re.compile(
-    r"\b(?:superseded|withdrawn|obsolete|replaced|repealed)\s+(?:on|as of|from|since|effective)\s*:?\s*", re.I
+    r"\bthis (?:\w+ ){1,4}(?:superseded|withdrawn|obsolete|replaced|repealed)\s+"
+    r"(?:on|as of|from|since|effective)\s*:?\s*",
+    re.I,
 )
 _DATED = re.compile(
     r"^\W*(?:date|dated|created|issued|issue date|date of issue|published|last updated|updated|revised|revision date|"

@@ -14,8 +14,8 @@ _NUMBER = r"(\d+(?:\.\d+){0,3}[a-z]?|[A-Z]\d?)"
 _VALUE = re.compile(rf"(?:[Vv](?:ersion)?\.?\s*|[Rr]ev(?:ision)?\.?\s*)?{_NUMBER}")
 # Of a line that states it, or in passing as "Rev. B"; "Python version 3.3" in a sentence is about something else.
 _LINE = re.compile(
-    rf"^\W*(?:[Dd]ocument )?(?:[Vv]ersion|VERSION|[Rr]evision|REVISION|[Ii]ssue)(?: [Nn]o\.?)?\s*[:|]?\s*[Vv]?{_NUMBER}\s*"
-    rf"(?:$|[|,;)(/–—-])",
+    r"^\W*(?:[Dd]ocument )?(?:[Vv]ersion|VERSION|[Rr]evision|REVISION|[Ii]ssue)(?: [Nn]o\.?)?\s*[:|]?\s*"
+    rf"[Vv]?{_NUMBER}\s*(?:$|[|,;)(/–—-])",
     re.M,
 )
 _REV = re.compile(rf"\b(?:Rev|REV)\b\.?\s*:?\s*{_NUMBER}(?![\w.]*\w)")

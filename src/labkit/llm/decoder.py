@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,14 +96,16 @@ class Decoder:
         cos, sin = self._rotation(np.arange(start, start + n, dtype=np.float32))
         # Position i may look at every cached position and at the new ones up to itself.
         future = np.triu(np.ones((n, n), bool), 1) if n > 1 else None
-        x = self._embeddings[np.asarray(ids)]
+        x: Any = self._embeddings[np.asarray(ids)]
         for index, layer in enumerate(self._layers):
             x = x + self._attend(_rms_norm(x, layer.input_norm, self._eps), layer, index, cache, cos, sin, future)
             y = _rms_norm(x, layer.post_norm, self._eps)
             gate = y @ layer.gate.T
-            x = x + (gate / (1.0 + np.exp(-gate)) * (y @ layer.up.T)) @ layer.down.T
+            with np.errstate(over="ignore"):  # exp of a very negative gate is inf, and the gate 0, as it should be
+                gate = gate / (1.0 + np.exp(-gate))
+            x = x + (gate * (y @ layer.up.T)) @ layer.down.T
         cache.length += n
-        return x
+        return cast("Array", x)
 
     def _attend(
         self,
@@ -130,7 +132,7 @@ class Decoder:
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=-1, keepdims=True)
         mixed = (scores @ values).reshape(self._heads, n, self._head_dim)
-        return mixed.swapaxes(0, 1).reshape(n, -1) @ layer.o.T
+        return cast("Array", mixed.swapaxes(0, 1).reshape(n, -1) @ layer.o.T)
 
     def _rotation(self, positions: Array) -> tuple[Array, Array]:
         exponents = np.arange(0, self._head_dim, 2, dtype=np.float32) / self._head_dim
@@ -218,12 +220,11 @@ class _Cache:
 
 
 def _rms_norm(x: Array, weight: Array, eps: float) -> Array:
-    normed: Array = x * (1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(eps))) * weight
-    return normed
+    size = np.sqrt(np.mean(x * x, axis=-1, keepdims=True, dtype=np.float32) + np.float32(eps))
+    return cast("Array", x / size * weight)
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
     half = x.shape[-1] // 2
     turned = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
-    rotated: Array = x * cos + turned * sin
-    return rotated
+    return cast("Array", x * cos + turned * sin)

@@ -26,7 +26,8 @@ class Verdict:
 
     Attributes:
         answerable: go on to the model.
-        reason: '' or the first condition that failed: ``nothing_found``, ``similarity``, ``identifier``, ``name``, ``coverage``.
+        reason: the first condition that failed, or '': ``nothing_found``, ``similarity``, ``identifier``, ``name``,
+            ``coverage``.
         similarity: cosine of the nearest sentence.
         coverage: share of the question's content words found.
     """

@@ -17,6 +17,7 @@ from labkit.pipeline.text import (
     content_words,
     has_number,
     identifiers,
+    is_negative,
     is_rambling,
     share,
     wants_number,
@@ -49,24 +50,22 @@ class Attributor:
         # Repeating the question supports nothing: what counts is what the answer adds.
         added = words - content_words(question)
         exact = identifiers(answer)
-        asked = identifiers(question)
-        named = [sum(contains(identifier, passage.context) for identifier in asked) for passage in passages]
         best: tuple[float, float, int, Support] | None = None
-        for passage, names_asked in zip(passages, named, strict=True):
-            if names_asked < max(named):
-                continue  # the right sentence about the wrong part is a wrong answer
+        for passage in _on_topic(question, passages):
             for first in range(len(passage.sentences)):
                 for width in (1, 2):
                     window = passage.sentences[first : first + width]
                     if len(window) < width:
                         continue
                     start, end = window[0].start, window[-1].end
-                    quote = passage.chunk.text[start:end]
+                    text = passage.chunk.text[start:end]
                     # What the document is about stands in its headings; the answer may name it.
-                    known = "\n".join((*passage.chunk.heading_path, quote))
+                    known = "\n".join((*passage.chunk.heading_path, text))
                     if not all(contains(identifier, known) or contains(identifier, question) for identifier in exact):
                         continue
-                    found = content_words(quote)
+                    if is_negative(answer) != is_negative(text):
+                        continue
+                    found = content_words(text)
                     supported = share(added or words, found)
                     if supported < self.min_support or not found:
                         continue
@@ -76,6 +75,28 @@ class Attributor:
                     if best is None or key > best[:3]:
                         best = (*key, Support(citation, supported))
         return best[3] if best else None
+
+
+def quote(question: str, passages: Sequence[Passage]) -> Support | None:
+    """The sentence of the passages that comes closest to answering, quoted as it stands; None if none can."""
+    words = content_words(question)
+    best: tuple[float, Support] | None = None
+    for passage in _on_topic(question, passages):
+        headings = content_words(" ".join(passage.chunk.heading_path))
+        for sentence, closeness in zip(passage.sentences, passage.closeness, strict=True):
+            if closeness < 0 or (wants_number(question) and not has_number(sentence.text)):
+                continue
+            score = closeness + share(words, headings | content_words(sentence.text))
+            if best is None or score > best[0]:
+                best = (score, Support(cite(passage.chunk, sentence, sentence), 1.0))
+    return best[1] if best else None
+
+
+def _on_topic(question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages that name most of the question's identifiers: the right sentence about the wrong part is wrong."""
+    asked = identifiers(question)
+    named = [sum(contains(identifier, passage.context) for identifier in asked) for passage in passages]
+    return [passage for passage, count in zip(passages, named, strict=True) if count == max(named)]
 
 
 def cite(chunk: Chunk, first: Sentence, last: Sentence) -> Citation:

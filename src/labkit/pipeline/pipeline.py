@@ -15,9 +15,9 @@ from typing import TypeAlias
 from labkit.errors import EndpointError
 from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
-from labkit.pipeline.attribute import Attributor, Support, cite
+from labkit.pipeline.attribute import Attributor, Support, quote
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import has_number, sentences, wants_number
+from labkit.pipeline.text import sentences
 from labkit.retrieve.store import check_search
 from labkit.schema import (
     Answer,
@@ -114,10 +114,10 @@ class Pipeline:
             support = self._attribute(question, text, passages) if text else None
         route = "generate"
         if support is None:
-            text, route = passages[0].nearest.text, "quote"
-            if wants_number(question) and not has_number(text):
+            route, support = "quote", quote(question, passages)
+            if support is None:
                 return self._finish(answer.model_copy(update={"degraded": degraded, "usage": usage}), timings, ctx)
-            support = Support(cite(passages[0].chunk, passages[0].nearest, passages[0].nearest), 1.0)
+            text = support.citation.quote
         answer = Answer(
             text=text,
             citations=(support.citation,),
@@ -154,9 +154,11 @@ class Pipeline:
 
 def first_sentence(text: str) -> str:
     """The first sentence of a reply, without the marks a model puts around it; small models ramble after it."""
-    text = text.strip()
-    for mark in ("Answer:", "A:"):
-        text = text.removeprefix(mark).lstrip()
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    # A heading or a tag copied from the passages is not the answer yet.
+    while len(lines) > 1 and (lines[0].rstrip().endswith(":") or lines[0].lstrip().startswith("<")):
+        lines.pop(0)
+    text = "\n".join(lines).removeprefix("Answer:").lstrip()
     found = sentences(text)
     return found[0].text.strip('"*` ') if found else ""
 

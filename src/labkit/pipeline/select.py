@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.llm import Embedder
+from labkit.llm.decoder import Array
 from labkit.pipeline.text import Sentence, contains, content_words, identifiers, sentences
 from labkit.schema import Chunk, Hit, RequestContext
 
@@ -32,13 +33,13 @@ class Passage:
     Attributes:
         chunk: where it comes from.
         sentences: those shown; offsets are within ``chunk.text``.
-        nearest: the one nearest the question.
-        similarity: its cosine with the question.
+        closeness: of each of these sentences to the question, -1 for headings.
+        similarity: cosine of the question with the nearest sentence or heading of the chunk.
     """
 
     chunk: Chunk
     sentences: tuple[Sentence, ...]
-    nearest: Sentence
+    closeness: tuple[float, ...]
     similarity: float
 
     @property
@@ -86,12 +87,15 @@ class Selector:
         for rank, (hit, parts) in enumerate(zip(hits, cut, strict=True)):
             if not parts:
                 continue
-            scores = np.array([next(similarities) for _ in parts])
+            scores = np.array([next(similarities) for _ in parts], np.float32)
+            similarity = float(scores.max())
             # A heading is near every question about its section and answers none.
             scores[[not _says_something(part, hit.chunk) for part in parts]] = -1.0
             if scores.max() < 0:
                 continue
-            passage = Passage(hit.chunk, self._window(parts, scores), parts[int(scores.argmax())], float(scores.max()))
+            first, last = self._window(parts, scores)
+            closeness = tuple(float(score) for score in scores[first:last])
+            passage = Passage(hit.chunk, tuple(parts[first:last]), closeness, similarity)
             named = sum(contains(identifier, passage.context) for identifier in wanted)
             ranked.append((-named, -passage.similarity, rank, passage))
         ranked.sort(key=lambda entry: entry[:3])
@@ -99,10 +103,8 @@ class Selector:
             ranked = [entry for entry in ranked if entry[0]]  # what names none of them is about something else
         return [passage for *_, passage in ranked[: self.passages]]
 
-    def _window(
-        self, parts: list[Sentence], scores: np.ndarray[tuple[int, ...], np.dtype[np.floating]]
-    ) -> tuple[Sentence, ...]:
-        """The nearest sentence and its neighbours, the nearer side first, while they fit."""
+    def _window(self, parts: list[Sentence], scores: Array) -> tuple[int, int]:
+        """From where to where: the nearest sentence and its neighbours, the nearer side first, while they fit."""
         lengths = [self._embedder.count_tokens(part.text) for part in parts]
         first = last = int(scores.argmax())
         room = self.passage_tokens - lengths[first]
@@ -110,7 +112,7 @@ class Selector:
             before = first - 1 if first > 0 and lengths[first - 1] <= room else None
             after = last + 1 if last + 1 < len(parts) and lengths[last + 1] <= room else None
             if before is None and after is None:
-                return tuple(parts[first : last + 1])
+                return first, last + 1
             if after is None or (before is not None and scores[before] > scores[after]):
                 first -= 1
                 room -= lengths[first]

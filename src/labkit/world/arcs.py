@@ -16,6 +16,7 @@ from labkit.world.chance import stream
 from labkit.world.facts import Entity, Fact, FactGraph
 from labkit.world.pack import Arc, ArcDocument, Pack
 from labkit.world.prose import split_sentences
+from labkit.world.questions import Ledger, Question
 
 _FORMATS = {
     ".html": "html", ".md": "markdown", ".pdf": "pdf", ".docx": "docx", ".eml": "eml", ".txt": "text", ".json": "json",
@@ -64,6 +65,32 @@ def arc_drafts(pack: Pack, graph: FactGraph, groups_of: dict[str, tuple[str, ...
     for arc in pack.arcs:
         for number, document in enumerate(arc.document, 1):
             yield _draft(arc, number, document, people, groups_of, seed)
+
+
+def arc_questions(pack: Pack, ledger: Ledger) -> Iterator[Question]:
+    """The hand-written questions, with the evidence their facts have."""
+    for arc in pack.arcs:
+        for number, asked in enumerate(arc.question, 1):
+            facts = tuple(f"{arc.slug}/{fact}" for fact in asked.facts)
+            sources = [s for fact in facts for s in ledger.readable(fact, asked.groups, asked.as_of)]
+            yield Question(
+                question_id=f"arc-{arc.slug}-{number}",
+                split="core",
+                type=asked.type,
+                text=asked.text,
+                value=asked.value,
+                aliases=asked.aliases,
+                facts=facts,
+                documents=tuple(sorted({source.doc_id for source in sources})),
+                evidence=tuple((source.doc_id, source.start, source.end) for source in sources),
+                hops=asked.hops,
+                asker=asked.asker,
+                groups=asked.groups,
+                as_of=asked.as_of,
+                cost_if_wrong=asked.cost_if_wrong,
+                hero=asked.hero,
+                arc=arc.slug,
+            )
 
 
 def _draft(
@@ -124,9 +151,7 @@ def _blocks(
         elif all(line.startswith("|") for line in lines):
             rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
             body = [row for row, line in zip(rows[1:], lines[1:], strict=True) if not _TABLE_RULE.fullmatch(line)]
-            yield Table(
-                tuple(rows[0]), tuple(_row(row, sentence) for row in body)
-            )
+            yield Table(tuple(rows[0]), tuple(_row(row, sentence) for row in body))
         elif all(re.match(r"([-*]|\d+\.)\s", line) for line in lines):
             items = tuple(sentence(re.sub(r"^([-*]|\d+\.)\s+", "", line)) for line in lines)
             yield Items(items, ordered=lines[0][0].isdigit())
@@ -137,9 +162,7 @@ def _blocks(
             yield Paragraph(_sentences(" ".join(lines), quotes, sentence))
 
 
-def _sentences(
-    text: str, quotes: dict[str, str], sentence: Callable[[str], Sentence]
-) -> tuple[Sentence, ...]:
+def _sentences(text: str, quotes: dict[str, str], sentence: Callable[[str], Sentence]) -> tuple[Sentence, ...]:
     """Sentences of a paragraph; neighbours that share one quote stay together."""
     parts: list[str] = []
     for piece in split_sentences(text):

@@ -84,7 +84,7 @@ class _Composer:
     def __init__(self, plan: Plan, writer: Writer) -> None:
         self.plan, self.writer = plan, writer
         self.rng = random.Random(plan.seed)
-        self.scene = Scene(writer.pack, writer.graph, plan.about, plan.day, self.rng)
+        self.scene = Scene(writer.pack, writer.graph, plan.about, plan.day, self.rng, plan.facts)
         self.left = deque(plan.facts)
         self.introduced: set[str] = set()
 
@@ -256,7 +256,7 @@ class _Composer:
         return Sentence((self.writer.value(fact),), (fact.fact_id,))
 
     def filename(self) -> str:
-        return slug(self.writer.render(self.rng.choice(self.plan.document.filename), self.scene).text)
+        return slug(self.writer.label(self.rng.choice(self.plan.document.filename), self.scene))
 
 
 def slug(text: str) -> str:

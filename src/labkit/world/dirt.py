@@ -74,6 +74,11 @@ class Soiler:
         yield main
         yield from copies
 
+    def clean_file(self, draft: Draft) -> Iterator[File]:
+        """A story's document: only the dirt that its page would have anyway."""
+        look, shown = self._look(draft)
+        yield File(draft.path, render(draft, look), draft, shown)
+
     def _hit(self, kind: str) -> bool:
         return self.rng.random() < self.rates.get(kind, 0.0)
 

@@ -98,6 +98,7 @@ class DocumentClass(_Entry):
     weight: float = Field(1.0, gt=0)
     about: str
     shape: Literal["document", "thread", "chat"] = "document"
+    lag_days: int = Field(30, ge=0)
     states: tuple[str, ...]
     formats: dict[Literal["markdown", "html", "pdf", "pdf2", "docx", "xlsx", "csv", "eml", "json", "text"], float]
     filename: tuple[str, ...] = Field(min_length=1)

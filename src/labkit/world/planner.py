@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 
 from labkit.world.chance import END, START, day_between, stream, weighted
-from labkit.world.company import SHARES
+from labkit.world.company import EVENTS, SHARES
 from labkit.world.compose import Plan
 from labkit.world.facts import Entity, Fact, FactGraph, Pool
 from labkit.world.ontology import ONTOLOGY
@@ -106,7 +106,7 @@ class Planner:
             return None
         needy = [f for f in statable if f.fact_id in homeless and _covers(document, f)]
         anchor = rng.choice(needy or statable)
-        day = self._day(about, anchor, rng)
+        day = self._day(document, about, anchor, rng)
         true = [f for f in statable if f.holds(day)]
         first = [f for f in true if f.fact_id in homeless]
         # Old news is worth repeating about the subject itself, less so about its neighbours.
@@ -155,12 +155,12 @@ class Planner:
                     ids[fact.subject_id] = None
         return [self.graph.entities[entity_id] for entity_id in ids if entity_id != about.entity_id]
 
-    def _day(self, about: Entity, anchor: Fact, rng: random.Random) -> date:
+    def _day(self, document: DocumentClass, about: Entity, anchor: Fact, rng: random.Random) -> date:
         own = [f.valid_from for r in ONTOLOGY.about(about.kind) for f in self.graph.history(about.entity_id, r.name)]
         first = max(START, anchor.valid_from, min(own, default=START))
         last = END if anchor.valid_to is None else anchor.valid_to - timedelta(days=1)
-        if about.entity_id == anchor.subject_id and about.kind in {"incident", "change", "rma", "lot", "firmware"}:
-            last = min(last, first + timedelta(days=30))  # people write about an event while it is fresh
+        if about.entity_id == anchor.subject_id and about.kind in EVENTS:
+            last = min(last, first + timedelta(days=document.lag_days))  # people write about an event while it is fresh
         return day_between(rng, first, min(last, END, first + _LONGEST_LIFE) if anchor.valid_to else min(last, END))
 
 

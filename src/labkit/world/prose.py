@@ -27,6 +27,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”')]*\s+|\n+")
 _WORD = re.compile(r"\w+")
 _TRACKED_WORDS = 8
 _TRIES = 8
+_FAVOURITE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,19 @@ class Person:
 class Scene:
     """What the slots mean in one document: its people, things, dates, and where chance comes from."""
 
-    def __init__(self, pack: Pack, graph: FactGraph, about: Entity, day: date, rng: random.Random) -> None:
+    def __init__(
+        self, pack: Pack, graph: FactGraph, about: Entity, day: date, rng: random.Random, facts: Sequence[Fact] = ()
+    ) -> None:
         self.pack, self.graph, self.about, self.day, self.rng = pack, graph, about, day, rng
         self.pool: Pool = about.pool
         self.people = self._people()
         self._things: dict[str, Entity] = {about.kind: about}
+        for fact in facts:  # what the document talks about anyway
+            for entity_id in (fact.subject_id, fact.object_id):
+                if entity_id is not None:
+                    self._things.setdefault(graph.entities[entity_id].kind, graph.entities[entity_id])
+        self._favourites = {name: self._drawn(name) for name in ("bay", "asset")}
+        self._hour = rng.randint(0, 23)
         self.earlier = day - timedelta(days=rng.randint(1, 9))
         self.later = day + timedelta(days=rng.randint(2, 16))
 
@@ -136,11 +145,9 @@ class Scene:
                 low, high = slot.span.split("-")
                 return f"{rng.uniform(float(low), float(high)):.1f}"
             case "time":
-                return f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
-            case "bay":
-                return f"{rng.choice('ABCDEFGHK')}{rng.randint(1, 38)}"
-            case "asset":
-                return f"{rng.choice(('HX', 'OT', 'PK', 'TR', 'LM'))}-{rng.randint(100, 989):04d}"
+                return f"{(self._hour + rng.randint(0, 2)) % 24:02d}:{rng.randint(0, 59):02d}"
+            case "bay" | "asset":  # most of a document happens in one place, to one machine
+                return self._favourites[slot.name] if rng.random() < _FAVOURITE else self._drawn(slot.name)
             case "lex":
                 return rng.choice(self.pack.lex[slot.part])
             case "date":
@@ -156,6 +163,11 @@ class Scene:
             case "year":
                 return str(self.day.year)
         raise PackError(f"The slot {{{slot.name}}} means nothing in a document", todo="See docs/packs.md.")
+
+    def _drawn(self, name: str) -> str:
+        if name == "bay":
+            return f"{self.rng.choice('ABCDEFGHK')}{self.rng.randint(1, 38)}"
+        return f"{self.rng.choice(('HX', 'OT', 'PK', 'TR', 'LM'))}-{self.rng.randint(100, 989):04d}"
 
 
 def entity_run(entity: Entity, part: str = "") -> Run:
@@ -224,6 +236,10 @@ class Writer:
     def render(self, form: str, scene: Scene) -> Sentence:
         """A form in a scene, whether heard before or not."""
         return Sentence(_tidy(render(parse(form), self.rng, Run, scene.slot)))
+
+    def label(self, form: str, scene: Scene) -> str:
+        """A file name: as written, without a capital first letter."""
+        return "".join(run.text for run in render(parse(form), self.rng, Run, scene.slot))
 
     def claim(self, text: str) -> bool:
         """Take the sentences of a text for this document; False when one of them was taken before."""

@@ -1,7 +1,8 @@
 """Questions with gold answers and gold evidence, asked of one cell of the company.
 
 Facts of the test pool are asked only with test families. A question is asked only of what its gold documents state and
-its asker may read; what no document states makes the unanswerable ones. This module knows nothing about how documents are written.
+its asker may read; what no document states makes the unanswerable ones. This module knows nothing about how documents
+are written.
 """
 
 from __future__ import annotations

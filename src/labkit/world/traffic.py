@@ -1,8 +1,8 @@
 """Two years of dated events and of the questions people would have asked the system.
 
-Traffic follows the calendar: office hours, weekends, a lull over the holidays. In the second year its mixture shifts on days
-the truth records: a new product line is asked about, a product is called by its new name, a policy change makes a topic
-hot. Monitors are judged on whether they notice those days and no others.
+Traffic follows the calendar: office hours, weekends, a lull over the holidays. In the second year its mixture shifts on
+days the truth records: a new product line is asked about, then a policy change makes a topic hot. Monitors are judged
+on whether they notice those days and no others.
 """
 
 from __future__ import annotations

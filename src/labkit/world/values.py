@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -43,7 +44,12 @@ def number_surfaces(number: float, relation: Relation) -> tuple[str, ...]:
         return (f"{relation.prefix}{plain}", f"extension {plain}", plain)
     shapes = _UNITS[relation.unit]
     written = [shape.format(grouped) for shape in shapes]
-    return tuple(dict.fromkeys([*written, *(shape.format(plain) for shape in shapes)]))
+    surfaces = dict.fromkeys([*written, *(shape.format(plain) for shape in shapes)])
+    return tuple(dict.fromkeys(_singular(text, number) for text in surfaces))
+
+
+def _singular(text: str, number: float) -> str:
+    return re.sub(r"(hour|minute|week|robot|metre|kilogram|euro)s\b", r"\1", text) if number == 1 else text
 
 
 def _exponent(step: float) -> int:

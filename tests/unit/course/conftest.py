@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
 
+from labkit.course import cache
 from labkit.course.run import CourseReport, run_course
 from labkit.course.source import read_notebook, read_source
 
 NAME = "00_small"
-GOOD = '''\
+GOOD = """\
 # %% [markdown]
 # # A small notebook
 #
@@ -84,7 +86,7 @@ scoreboard_row(
 # ### Say it at work
 #
 # Numbers are printed.
-'''
+"""
 EXPECTED = """\
 ["00_small"]
 light = true
@@ -120,8 +122,16 @@ def write_course(root: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_room() -> Iterator[None]:
+    """Resuming depends on labkit's sources; here only on this room's, which no one edits while its tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "PACKAGE", cache.PACKAGE / "course")
+        yield
+
+
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, CourseReport]:
+def built(_one_room: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, CourseReport]:
     """The repository after `course --update`, the results folder, and the report. Do not change: copy."""
     base = tmp_path_factory.mktemp("course")
     root = write_course(base / "repo")

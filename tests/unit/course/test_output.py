@@ -34,7 +34,9 @@ def test_a_longer_name_is_another_place() -> None:
     assert nb.cells[0].outputs[0].text == "/srv/repository <repo>/x"
 
 
-@pytest.mark.parametrize("bar", ["  0%|          | 0/3\r100%|███| 3/3 [00:01<00:00, 2.50it/s]\n", "12it [00:02, 6.0it/s]"])
+@pytest.mark.parametrize(
+    "bar", ["  0%|          | 0/3\r100%|███| 3/3 [00:01<00:00, 2.50it/s]\n", "12it [00:02, 6.0it/s]"]
+)
 def test_progress_bars_go(bar: str) -> None:
     assert normalise(executed(stream(bar, "stderr")), {}).cells[0].outputs == []
 

@@ -8,8 +8,8 @@ from labkit.course.prose import check_numbers, measured_numbers
 
 @pytest.mark.parametrize(
     "text",
-    ["It finds 87 % of them", "up from 0.43", "answers in 3.2 s", "took 12 ms", "≈120 MB", "6× the bill", "87%, at last",
-     "**0.5** recall", "95 percent", "19 tokens/s", "# Title with 0.43 in it", "| 0.91 |"],
+    ["It finds 87 % of them", "up from 0.43", "answers in 3.2 s", "took 12 ms", "≈120 MB", "6× the bill",
+     "87%, at last", "**0.5** recall", "95 percent", "19 tokens/s", "# Title with 0.43 in it", "| 0.91 |"],
 )  # fmt: skip
 def test_measured_looking(text: str) -> None:
     assert measured_numbers(text)

@@ -46,7 +46,14 @@ def test_outside_of_a_notebook_a_row_is_printed(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"answers_right": 1.5}, {"n": 0}, {"got_worse": ""}, {"got_worse": "a\nb"}, {"p99_s": float("nan")}, {"money_lost": -1}],
+    [
+        {"answers_right": 1.5},
+        {"n": 0},
+        {"got_worse": ""},
+        {"got_worse": "a\nb"},
+        {"p99_s": float("nan")},
+        {"money_lost": -1},
+    ],
 )
 def test_impossible_rows_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match="00"):

@@ -167,7 +167,17 @@ def test_papermills_own_cell_is_no_difference(good: NotebookNode, source: Notebo
 
 
 @pytest.mark.parametrize(
-    "text", ["/home/x/y", "at /root/z", "'/tmp/ab'", "file:///Users/x", "C:\\\\Users\\\\x", "/var/folders/zz/1", "(/tmp)"]
+    "text",
+    [
+        "/home/x/y",
+        "at /root/z",
+        "'/tmp/ab'",
+        "file:///Users/x",
+        "C:\\\\Users\\\\x",
+        "/var/folders/zz/1",
+        "(/tmp)",
+        "<td>/tmp/a</td>",
+    ],
 )
 def test_machine_paths(text: str) -> None:
     assert machine_path(text)

@@ -155,7 +155,7 @@ class _Page:
     def height(self, row: tuple[str, ...]) -> float:
         width: float = self.column_width / len(row) - 4
         lines: int = max(len(list(_broken(cell, self.regular, 8.0, width))) for cell in row)
-        return lines * 11.0 + 3
+        return float(lines * 11.0 + 3)
 
     def row(self, row: tuple[str, ...], font: str) -> None:
         width = self.column_width / len(row)
