@@ -32,10 +32,11 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from labkit.course.source import declared_parameters, headline
+from labkit.course.source import PARAMETERS_TAG, declared_parameters, headline, tags
 from labkit.errors import CourseError, NotebookFailed
 
 START_TIMEOUT_S = 120
+SOURCE_LINES = 6
 TRACEBACK_LINES = 30
 SAMPLE_S = 0.2
 ENGINE = "labkit"
@@ -98,7 +99,7 @@ def execute(
         raise CourseError(f"The notebook does not declare {', '.join(unknown)}", where=name, todo=todo)
     changed = {key: value for key, value in parameters.items() if value != declared[key]}
     output.parent.mkdir(parents=True, exist_ok=True)
-    watch = Watch(name, nb, timeout_minutes * 60)
+    watch = Watch(name, nb, timeout_minutes * 60, injected=bool(changed))
     logging.getLogger("papermill").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as profile, _known_noise():
         try:
@@ -122,7 +123,7 @@ def execute(
                 },
             )
         except PapermillExecutionError as error:
-            raise _failed(name, nb, error) from None
+            raise watch.failed(error) from None
         except (DeadKernelError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "ernel" not in str(error):
                 raise
@@ -167,18 +168,19 @@ papermill_engines.register(ENGINE, CourseEngine)
 class Watch:
     """Shows progress, samples memory and stops the kernel when time is up, from a thread of its own."""
 
-    def __init__(self, name: str, nb: NotebookNode, limit_s: float) -> None:
+    def __init__(self, name: str, nb: NotebookNode, limit_s: float, *, injected: bool) -> None:
         self.name, self.nb, self.limit_s = name, nb, limit_s
         self.seconds = 0.0
         self.peak_bytes = 0
-        self.cell = 0
+        self.cell = 0  # number in the source, 0 before the first
+        self._injected = injected
         self.expired = False
         self._seen: set[psutil.Process] = set()
         self._done = threading.Event()
 
     def cell_started(self, cell: NotebookNode, cell_index: int) -> None:
         """nbclient's hook: a cell begins."""
-        self.cell = cell_index + 1
+        self.cell = self._number(cell_index)
         self._bar.n = cell_index
         self._bar.set_postfix_str(headline(cell)[:40], refresh=False)
 
@@ -215,11 +217,27 @@ class Watch:
         todo = f"It used up to {peak}; a kernel that dies without a traceback was mostly killed for memory."
         return KernelDied(f"The kernel died {what}", where=place, todo=todo)
 
+    def failed(self, error: PapermillExecutionError) -> NotebookFailed:
+        """The error that shows the cell which raised: where it is, how it begins, and its traceback."""
+        source = "\n".join("    " + line for line in error.source.splitlines()[:SOURCE_LINES])
+        lines = _plain("\n".join(error.traceback)).splitlines()[-TRACEBACK_LINES:]
+        trace = "\n".join("    " + line for line in lines)
+        return NotebookFailed(
+            f"A cell raised {error.ename}: {_plain(error.evalue)}",
+            where=f"{self.name}, cell {self._number(error.cell_index)} (In [{error.exec_count}])",
+            todo=f"It begins\n{source}\n  and ended with\n{trace}",
+        )
+
+    def _number(self, index: int) -> int:
+        """The 1-based number in the source of a cell papermill runs; it may have injected one of its own."""
+        before = [PARAMETERS_TAG in tags(cell) for cell in self.nb.cells[:index]]
+        return index + 1 - (self._injected and any(before))
+
     def _sample(self, client: PapermillNotebookClient, started: float) -> None:
         while not self._done.wait(SAMPLE_S):
             self.peak_bytes = max(self.peak_bytes, self._resident(client))
             self._bar.update(0)
-            if not sys.stderr.closed and time.monotonic() - started > self.limit_s and not self.expired:
+            if time.monotonic() - started > self.limit_s and not self.expired:
                 self.expired = True
                 self._kill()
 
@@ -245,20 +263,6 @@ class Watch:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-
-
-def _failed(name: str, nb: NotebookNode, error: PapermillExecutionError) -> NotebookFailed:
-    # The position papermill reports counts the cell it injects; the source does not have that one.
-    sources = [cell.source for cell in nb.cells]
-    number = sources.index(error.source) + 1 if error.source in sources else error.cell_index + 1
-    source = "\n".join("    " + line for line in error.source.splitlines()[:6])
-    lines = _plain("\n".join(error.traceback)).splitlines()[-TRACEBACK_LINES:]
-    trace = "\n".join("    " + line for line in lines)
-    return NotebookFailed(
-        f"A cell raised {error.ename}: {_plain(error.evalue)}",
-        where=f"{name}, cell {number} (In [{error.exec_count}])",
-        todo=f"It begins\n{source}\n  and ended with\n{trace}",
-    )
 
 
 def _plain(text: str) -> str:

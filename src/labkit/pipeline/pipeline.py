@@ -17,7 +17,7 @@ from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, quote
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import sentences
+from labkit.pipeline.text import is_rambling, sentences
 from labkit.retrieve.store import check_search
 from labkit.schema import (
     Answer,
@@ -110,7 +110,7 @@ class Pipeline:
         degraded = () if reply is not None else ("generate",)
         usage = reply.usage if reply is not None else Usage()
         with self._stage("attribute", ctx, timings):
-            text = first_sentence(reply.text) if reply is not None else ""
+            text = first_sentence(reply.text) if reply is not None and not is_rambling(reply.text) else ""
             support = self._attribute(question, text, passages) if text else None
         route = "generate"
         if support is None:

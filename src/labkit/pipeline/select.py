@@ -126,6 +126,6 @@ def _heading(chunk: Chunk) -> str:
 
 
 def _says_something(part: Sentence, chunk: Chunk) -> bool:
-    """Whether a sentence is more than the heading it stands under, or a rule between sections."""
+    """Whether a sentence is more than a label, the heading it stands under, or a rule between sections."""
     words = content_words(part.text)
-    return not part.text.startswith("#") and bool(words - content_words(" ".join(chunk.heading_path)))
+    return not part.text.startswith("#") and len(words) >= 2 and bool(words - content_words(" ".join(chunk.heading_path)))

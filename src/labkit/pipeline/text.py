@@ -14,6 +14,7 @@ _SENTENCE_END = re.compile(
     r"|\n(?=[ \t]*(?:[-*+•|>#]|\d+[.)]\s|[A-Za-z][\w /()-]{0,30}:\s))"  # list item, table row, heading, "field: value"
 )
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|nr|fig|dr|mr|mrs|ms|inc|ltd|st)\.$", re.IGNORECASE)
+_LIST_NUMBER = re.compile(r"\s*\d+[.)]")
 # A token with a digit (E-417, 3.2.1, PN-20-118, 18) or an inner capital (KubePodCrashLooping).
 _IDENTIFIER = re.compile(r"[A-Za-z]*\d[\w./:-]*|(?:[A-Za-z]+[-_./])+\w*\d[\w./:-]*|\b[A-Za-z]+[a-z][A-Z]\w*")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
@@ -62,7 +63,7 @@ def sentences(text: str) -> list[Sentence]:
     start = 0
     for match in [*_SENTENCE_END.finditer(text), None]:
         end = match.start() if match else len(text)
-        if match and _ABBREVIATION.search(text[start:end]):
+        if match and (_ABBREVIATION.search(text[start:end]) or _LIST_NUMBER.fullmatch(text[start:end])):
             continue
         piece = text[start:end]
         if piece.strip():

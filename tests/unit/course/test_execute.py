@@ -11,6 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from labkit.course.execute import Execution, KernelDied, NotebookTimeout, execute
 from labkit.errors import CourseError, NotebookFailed
 
+pytestmark = pytest.mark.slow  # every test starts kernels; the file takes about half a minute
+
 
 def run(tmp_path: Path, *cells: str, minutes: float = 1, parameters: dict[str, Any] | None = None) -> Execution:
     first = new_code_cell("seed = 7", metadata={"tags": ["parameters"]})
@@ -70,7 +72,7 @@ def test_memory_of_children_is_counted_and_none_outlives_the_notebook(tmp_path: 
 
 def test_a_dead_kernel_is_named(tmp_path: Path) -> None:
     with pytest.raises(KernelDied, match=r"died while it ran: import os at 00_x, cell 3"):
-        run(tmp_path, "import os\nos._exit(3)")
+        run(tmp_path, "import os\nos._exit(3)", parameters={"seed": 8})
 
 
 def test_a_notebook_that_runs_too_long_is_stopped(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from labkit.course.run import CourseReport, run_course
 from labkit.course.source import read_notebook, write_notebook
 from labkit.errors import InputError, NotebookFailed, NotebookInvalid
 
+pytestmark = pytest.mark.slow  # every test starts kernels; the file takes about half a minute
+
 Repo = tuple[Path, Path]
 SOURCE = "notebooks/00_small.py"
 EXECUTED = "notebooks/00_small.ipynb"

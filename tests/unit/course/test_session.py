@@ -17,6 +17,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     yield
+    get_settings.cache_clear()
 
 
 def test_setup_sets_profile_seed_and_offline() -> None:
@@ -40,7 +41,6 @@ def test_lines_differ_in_dash_and_marker() -> None:
     assert (
         len({str(style["linestyle"]) for style in styles}) == len({style["marker"] for style in styles}) == len(styles)
     )
-    get_settings.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from labkit.errors import ConfigError
 from labkit.ingest.access import Access, read_access
 

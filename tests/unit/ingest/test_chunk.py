@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from labkit.ingest.chunk import assemble, chunk
 from labkit.ingest.parse import Block
 from labkit.schema import Chunk, Document

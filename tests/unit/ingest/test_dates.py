@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+
 from labkit.ingest.dates import parse_date, validity
 from labkit.ingest.label import stated_class, stated_version
 

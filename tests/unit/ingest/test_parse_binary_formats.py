@@ -7,12 +7,13 @@ from email.message import EmailMessage
 import docx
 import openpyxl
 import pytest
-from labkit.errors import DocumentError
-from labkit.ingest.parse import Parsed, parse
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, PageBreak, Paragraph, SimpleDocTemplate
+
+from labkit.errors import DocumentError
+from labkit.ingest.parse import Parsed, parse
 
 
 def shape(parsed: Parsed) -> list[tuple[str, str]]:
@@ -130,7 +131,8 @@ def test_xlsx_sheets_types_and_formulas() -> None:
         ("paragraph", "Stock in Halle"),
         (
             "table",
-            "Part: A-1 | Counted: 2025-03-14 | Qty: 4 | Double: =C3*2\nPart: B-2 | Counted: 2025-03-15 08:30 | Qty: 0.25",
+            "Part: A-1 | Counted: 2025-03-14 | Qty: 4 | Double: =C3*2\n"
+            "Part: B-2 | Counted: 2025-03-15 08:30 | Qty: 0.25",
         ),
         ("heading", "Notes"),
         ("table", "far away"),

@@ -1,8 +1,8 @@
 """HTML: the main text of a page, without its navigation.
 
 trafilatura finds the main text (F1 .960 on 181 public news pages, the best of the extractors measured here). Where it
-keeps too little of a page, as on short internal pages made of tables, the whole body is walked instead, leaving out the
-elements that HTML itself names as surroundings.
+gives up or keeps too little of a page, as on short internal pages made of tables, the whole body is walked instead,
+leaving out the elements that HTML itself names as surroundings.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from labkit.ingest.parse.tables import render_table
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs an error for every page it finds little on
 
 _SURROUNDINGS = {"script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "iframe"}
-_KEEP_AT_LEAST = 0.4
-"""Share of the body's words below which the extraction is not believed."""
+_SHARE, _ENOUGH_WORDS, _ENOUGH_SHARE = 0.4, 200, 0.1
+"""An extraction is believed if it keeps this share of the body's words, or this many words and the smaller share."""
 _BLOCK = {
     "p", "div", "section", "article", "main", "header", "body", "li", "ul", "ol", "dl", "dt", "dd", "table", "pre",
     "blockquote", "figure", "figcaption", "address", "details", "summary", "center", "hr", "fieldset", "nav", "footer",
@@ -43,16 +43,22 @@ _DATE_META = (
 def parse_html(content: str) -> Parsed:
     """Parse a page; its ``<meta>`` elements become metadata."""
     # A declared encoding is over once the text is decoded, and lxml refuses it.
-    tree = lxml_html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", content) or "<html/>")
+    source = re.sub(r"^\s*<\?xml[^>]*\?>", "", content) or "<html/>"
+    tree = lxml_html.document_fromstring(source, parser=lxml_html.HTMLParser(huge_tree=True))
     metadata = _metadata(tree)
     title = " ".join((tree.findtext(".//title") or "").split())
+    language = (tree.get("lang") or "")[:2].lower()
     everything = list(_walk(_body(tree)))
-    extracted = _extract(content)
-    blocks = extracted if _words(extracted) >= _KEEP_AT_LEAST * _words(everything) else everything
+    extracted = _extract(tree)  # it works on the tree itself, so it comes last
+    blocks = extracted if _is_enough(_words(extracted), _words(everything)) else everything
     heading = next((block.text for block in everything if block.kind == "heading" and block.level == 1), "")
     if heading and not any(block.kind == "heading" and block.text == heading for block in blocks):
         blocks = [Block("heading", heading, 1), *blocks]
-    return Parsed(blocks, title=title or heading, metadata=metadata, language=(tree.get("lang") or "")[:2].lower())
+    return Parsed(blocks, title=title or heading, metadata=metadata, language=language)
+
+
+def _is_enough(kept: int, total: int) -> bool:
+    return kept >= _SHARE * total or (kept >= _ENOUGH_WORDS and kept >= _ENOUGH_SHARE * total)
 
 
 def _words(blocks: list[Block]) -> int:
@@ -71,13 +77,15 @@ def _metadata(tree: Any) -> dict[str, str]:
     return metadata
 
 
-def _extract(content: str) -> list[Block]:
-    """Blocks of the main text as trafilatura finds it."""
+def _extract(tree: Any) -> list[Block]:
+    """Blocks of the main text as trafilatura finds it; none if it gave up."""
     from trafilatura import bare_extraction
 
-    found = bare_extraction(content, include_comments=False, include_tables=True, include_links=False)
+    found = bare_extraction(tree, include_comments=False, include_tables=True, include_links=False)
     if found is None or found.body is None:
         return []
+    if len(found.body) == 1 and "\n" in (found.body[0].text or ""):
+        return []  # its last resort: every text of the page, navigation included, in one paragraph
     return list(_extracted(found.body))
 
 

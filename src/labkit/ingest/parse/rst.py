@@ -206,12 +206,7 @@ class _Reader:
         while self.at < len(self.lines) and (not self.line() or self.line().startswith(" ")):
             taken.append(self.line())
             self.at += 1
-        while taken and not taken[-1]:
-            taken.pop()
-        while taken and not taken[0]:
-            taken.pop(0)
-        depth = min((len(line) - len(line.lstrip()) for line in taken if line), default=0)
-        return [line[depth:] for line in taken]
+        return _dedented(taken)
 
     def _explicit(self) -> bool:
         """Directives, footnotes, link targets and comments."""
@@ -222,7 +217,7 @@ class _Reader:
         if match := _DIRECTIVE.fullmatch(line):
             self._directive(match[1].lower(), match[2], self._indented())
         elif match := _NOTE.fullmatch(line):
-            self._add("item", f"[{match[1]}] {' '.join([match[2], *self._indented()])}")
+            self._add("item", " ".join([f"[{match[1]}]", match[2], *map(str.strip, self._indented())]).strip())
         elif match := _TARGET.fullmatch(line):
             address = (
                 "".join([match[2], *map(str.strip, self._indented())]) if self.line().startswith(" ") else match[2]
@@ -291,10 +286,7 @@ class _Reader:
             self.at += 1
         if not any(taken):
             self.at = start
-        while taken and not taken[-1]:
-            taken.pop()
-        depth = min((_indent(line) for line in taken if line), default=0)
-        return [line[depth:] for line in taken if line or taken]
+        return _dedented(taken)
 
     def _items(self) -> None:
         """One list item: its marker, its first paragraph; what follows indented is read on its own."""
@@ -310,11 +302,19 @@ class _Reader:
             lines[-1] = lines[-1][:-1]
         self._add("item", " " * indent + " ".join(line.strip() for line in lines))
         if literal:
-            self._add("code", "\n".join(self._deeper(indent)), literal=True)
+            marker = _ITEM.match(first)
+            text_indent = marker.end() - 1 if marker else indent  # what follows there goes on with the item
+            self._add("code", "\n".join(self._deeper(text_indent)), literal=True)
 
     def _add(self, kind: str, text: str, *, literal: bool = False) -> None:
         if text.strip():
             self.blocks.append(Block(kind, text if literal else plain(text)))  # type: ignore[arg-type]
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    """Lines without their common indentation and without blank ones at either end."""
+    depth = min((_indent(line) for line in lines if line), default=0)
+    return "\n".join(line[depth:] for line in lines).strip("\n").split("\n")
 
 
 def _indent(line: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import lancedb
 import numpy as np
 import pyarrow as pa
+from lancedb.index import FTS
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
@@ -46,7 +47,7 @@ class LanceStore:
         where = f"{folder.name}/{name}"
         with _explained(where):
             table = lancedb.connect(folder).create_table(name, schema=schema)
-            table.create_fts_index(_TEXT, replace=True)
+            table.create_index(_TEXT, config=FTS())
         return cls(table, where)
 
     @classmethod

@@ -1,0 +1,58 @@
+"""Which benchmarks there are, and the options all of them take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from labkit.bench.result import BenchResult
+from labkit.errors import BenchError
+from labkit.schema import Answerer
+from labkit.settings import Settings
+
+Rows = list[dict[str, Any]]
+Runner = Callable[["Options"], tuple[BenchResult, Rows]]
+
+BENCHES = {
+    "answer": "value, citation, abstention and money lost, by question type, over a whole world",
+    "world": "repetition, truth and determinism of the generated enterprise",
+}
+"""Name → what it measures; the module of the same name holds ``run(options)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``labkit bench`` was asked."""
+
+    settings: Settings
+    profile: str
+    seed: int
+    pack: Path | None = None
+    data: Path | None = None
+    split: str = "test"
+    limit: int | None = None
+    system: Answerer | None = None
+    """Measure this instead of the default pipeline."""
+    system_name: str = "labkit"
+
+
+def run(name: str, options: Options, *, json_file: Path | None = None, rows_file: Path | None = None) -> BenchResult:
+    """Run one benchmark and write what was asked for.
+
+    Raises:
+        BenchError: there is no such benchmark.
+    """
+    if name not in BENCHES:
+        raise BenchError(f"There is no benchmark {name!r}", todo=f"There are: {', '.join(sorted(BENCHES))}.")
+    runner: Runner = import_module(f"labkit.bench.{name}").run
+    result, rows = runner(options)
+    if json_file:
+        result.write(json_file)
+    if rows_file:
+        rows_file.parent.mkdir(parents=True, exist_ok=True)
+        rows_file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return result

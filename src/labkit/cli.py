@@ -1,0 +1,304 @@
+"""``labkit …``: parses, calls, prints. Every command is one call into a room."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from labkit.errors import ConfigError, InputError, LabkitError
+from labkit.schema import PUBLIC, Answer, Answerer, RequestContext
+from labkit.settings import Settings, get_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From Demo to Production: the course, its lab, and the system it builds.",
+)
+world_app = typer.Typer(no_args_is_help=True, help="Generate the enterprise the course works on.")
+app.add_typer(world_app, name="world")
+
+ProfileOption = Annotated[str, typer.Option(help="size of the world: ci, full or a number of documents")]
+SeedOption = Annotated[int | None, typer.Option(help="seed of every random stream (default: LABKIT_SEED)")]
+PackOption = Annotated[Path | None, typer.Option(help="a pack to lay over the course's own (docs/packs.md)")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="no progress bars")]
+
+
+def main() -> NoReturn:
+    """Entry point: errors raised on purpose become one line and exit status 2."""
+    try:
+        app()
+    except LabkitError as error:
+        typer.echo(f"labkit: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("labkit: interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+    sys.exit(0)
+
+
+# The world
+
+
+@world_app.command("build")
+def world_build(
+    out: Annotated[Path, typer.Option(help="an empty folder, or an earlier world to replace")],
+    profile: ProfileOption = "ci",
+    seed: SeedOption = None,
+    pack: PackOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Build documents, truth, questions and traffic."""
+    from labkit.world.build import build_world
+
+    report = build_world(profile, _seed(seed), out, pack_dir=pack, progress=not quiet)
+    typer.echo(json.dumps(asdict(report), indent=1))
+
+
+@world_app.command("check-pack")
+def world_check_pack(folder: Path) -> None:
+    """Check a pack against the documented format."""
+    from labkit.world.pack import load_pack
+
+    pack = load_pack(folder)
+    passages = sum(len(bank) for document in pack.classes.values() for bank in document.bank.values())
+    typer.echo(f"{pack.version}: {len(pack.families)} families, {len(pack.classes)} classes, {passages} passages: ok")
+
+
+# The pipeline
+
+
+@app.command()
+def ingest(
+    folder: Path,
+    out: Annotated[Path, typer.Option(help="where the tables go")],
+    workers: Annotated[int, typer.Option(min=1, help="parser processes")] = 1,
+    quiet: QuietOption = False,
+) -> None:
+    """Parse and chunk every file below FOLDER; what cannot be read goes to quarantine with its reason."""
+    from labkit.ingest import ingest as ingest_folder
+
+    report = ingest_folder(folder, out, workers=workers, progress=not quiet)
+    typer.echo(report.model_dump_json(indent=1))
+
+
+@app.command()
+def index(
+    tables: Annotated[Path, typer.Argument(help="what `labkit ingest` wrote")],
+    out: Annotated[Path, typer.Option(help="where the index goes")],
+    quiet: QuietOption = False,
+) -> None:
+    """Embed the chunks and make them searchable."""
+    from labkit.llm import embedder
+    from labkit.retrieve import index as build_index
+
+    settings = get_settings()
+    report = build_index(tables, out, embedder(settings), progress=not quiet)
+    typer.echo(json.dumps(asdict(report), indent=1))
+
+
+@app.command()
+def ask(
+    question: str,
+    corpus: Annotated[Path | None, typer.Option(help="any folder of files (default: the course's world)")] = None,
+    groups: Annotated[str, typer.Option(help="comma-separated groups of the asker")] = "",
+    as_of: Annotated[str | None, typer.Option(help="ask as of a past day, YYYY-MM-DD")] = None,
+    profile: ProfileOption = "ci",
+    seed: SeedOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="the whole answer as JSON")] = False,
+) -> None:
+    """Answer a question with citations, or say that the documents do not hold the answer."""
+    from labkit.pipeline import build_pipeline
+
+    settings = get_settings()
+    index_dir, default_group, tenant = _corpus(settings, corpus, profile, _seed(seed))
+    listed = {group.strip() for group in groups.split(",") if group.strip()}
+    ctx = RequestContext(
+        principal=os.environ.get("USER", "you"),
+        groups=frozenset(listed or {default_group}),
+        tenant=tenant,
+        as_of=_day(as_of) if as_of else _last_day(corpus),
+    )
+    answer = build_pipeline(index_dir, settings).ask(question, ctx)
+    typer.echo(answer.model_dump_json(indent=1) if json_ else _shown(answer))
+
+
+def _corpus(settings: Settings, corpus: Path | None, profile: str, seed: int) -> tuple[Path, str, str]:
+    """The index to ask, the group everybody there is in, and the tenant."""
+    from labkit.evaluate.corpus import prepare_folder, prepare_world
+    from labkit.llm import embedder
+
+    if corpus is not None:
+        return prepare_folder(corpus, settings, embedder(settings)).index, PUBLIC, "default"
+    return prepare_world(settings, embedder(settings), seed=seed, profile=profile).index, "staff", "tidewater"
+
+
+def _shown(answer: Answer) -> str:
+    lines = [answer.text, ""]
+    for number, citation in enumerate(answer.citations, 1):
+        lines += [f"  [{number}] {citation.source_path}  ({citation.chunk_id})", f"      “{citation.quote}”"]
+    total = sum(answer.timings.values())
+    lines.append(f"  {answer.route or 'answer'} · confidence {answer.confidence:.2f} · {total:.1f} s")
+    if answer.degraded:
+        lines.append(f"  degraded: {', '.join(answer.degraded)}")
+    return "\n".join(lines)
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a day", todo="Write --as-of YYYY-MM-DD.") from error
+
+
+def _last_day(corpus: Path | None) -> date:
+    """Today; in the generated world, whose calendar ends, its last day."""
+    from labkit.world.chance import END
+
+    return END if corpus is None else date.today()
+
+
+# Benchmarks
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="a benchmark, or `list`")],
+    profile: ProfileOption = "ci",
+    seed: SeedOption = None,
+    pack: PackOption = None,
+    data: Annotated[Path | None, typer.Option(help="public evaluation sets (default: LABKIT_DATA)")] = None,
+    split: Annotated[str, typer.Option(help="train, dev, test or hero")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="ask at most this many questions")] = None,
+    system: Annotated[
+        Path | None, typer.Option(help="measure the functions of this file, e.g. labs/my_system.py")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    rows_file: Annotated[Path | None, typer.Option("--rows", help="write one row per question here")] = None,
+) -> None:
+    """Measure something."""
+    from labkit.bench import BENCHES, Options, run
+
+    if name == "list":
+        for found, what in BENCHES.items():
+            typer.echo(f"{found:<10} {what}")
+        return
+    settings = get_settings()
+    options = Options(
+        settings, profile, _seed(seed), pack=pack, data=data or settings.data, split=split, limit=limit,
+        system=_system(system, settings, profile, _seed(seed), pack), system_name=system.stem if system else "labkit",
+    )  # fmt: skip
+    typer.echo(run(name, options, json_file=json_file, rows_file=rows_file).table())
+
+
+# The course
+
+
+@app.command()
+def course(
+    names: Annotated[list[str] | None, typer.Argument(help="notebooks by name or number (default: all)")] = None,
+    profile: Annotated[str, typer.Option(help="ci, laptop or gpu")] = "ci",
+    seed: SeedOption = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="write executed notebooks, labs and scoreboard back")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="execute even what has not changed")] = False,
+) -> None:
+    """Execute the notebooks, verify them, compare with the committed ones, and print the scoreboard."""
+    from labkit.course.run import run_course
+    from labkit.course.scoreboard import plain_table
+
+    report = run_course(_root(), names=names, profile=profile, seed=_seed(seed), force=force, update=update)
+    typer.echo(report.table())
+    if report.rows:
+        typer.echo("\n" + plain_table(report.rows))
+    report.raise_if_bad()
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the notebooks and labs."""
+    _run([sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(_root())])
+
+
+@app.command()
+def doctor(json_: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """Say what this machine can run, and what is missing."""
+    from labkit.doctor import examine
+
+    report = examine()
+    typer.echo(json.dumps(report.as_dict(), indent=1) if json_ else report.table())
+
+
+# The maintainer's commands: `make NAME` does the same
+
+
+@app.command()
+def lint() -> None:
+    """Style, types and the import contract."""
+    for command in LINT:
+        _run([sys.executable, "-m", *command])
+
+
+@app.command()
+def unit() -> None:
+    """The tests that take seconds."""
+    _run([sys.executable, "-m", "pytest", "-q", "tests/unit"])
+
+
+@app.command()
+def test() -> None:
+    """Everything CI runs: lint, then all tests, the notebooks among them, each executed once."""
+    lint()
+    _run([sys.executable, "-m", "pytest", "-q"])
+
+
+LINT = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("importlinter.cli",),
+)
+
+
+def _run(command: list[str]) -> None:
+    """Run a tool from the repository's root; its failure is ours."""
+    status = subprocess.run(command, cwd=_root(), check=False).returncode  # noqa: S603
+    if status:
+        raise typer.Exit(status)
+
+
+def _root() -> Path:
+    """The checkout this command is run in.
+
+    Raises:
+        ConfigError: not inside one.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "notebooks").is_dir() and (folder / "src" / "labkit").is_dir():
+            return folder
+    raise ConfigError("This is not inside a checkout of the course", where=str(Path.cwd()), todo="Change into it.")
+
+
+def _system(file: Path | None, settings: Settings, profile: str, seed: int, pack: Path | None) -> Answerer | None:
+    """The learner's own system, its gaps filled with the course's stages."""
+    if file is None:
+        return None
+    from labkit.course.learner import learner_system
+    from labkit.evaluate.corpus import prepare_world
+    from labkit.llm import embedder
+
+    corpus = prepare_world(settings, embedder(settings), seed=seed, pack_dir=pack, profile=profile)
+    return learner_system(file, corpus.index, settings)
+
+
+def _seed(seed: int | None) -> int:
+    return get_settings().seed if seed is None else seed

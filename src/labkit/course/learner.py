@@ -1,0 +1,109 @@
+"""The learner's system as a whole: their functions where they are filled, the course's stages where they are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labkit.course.mysystem import load_functions
+from labkit.errors import InputError
+from labkit.llm import chat_model, embedder
+from labkit.pipeline import ABSTENTION, Pipeline, Selector
+from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
+from labkit.schema import Answer, Answerer, Citation, Hit, RequestContext, Retriever
+from labkit.settings import Settings
+
+HITS = 20
+
+
+def learner_system(path: Path, index_dir: Path, settings: Settings) -> Answerer:
+    """An answerer made of the filled functions of ``path``; ``answer.route`` names them.
+
+    ``clean`` and ``chunk`` act on documents before an index exists, so they do not change what is asked here.
+
+    Raises:
+        InputError: the file cannot be read, or a function has the wrong parameters.
+        IndexMissing, IndexMismatch: the index cannot be used.
+    """
+    encoder = embedder(settings)
+    store = open_index(index_dir, encoder).store
+    retriever = HybridRetriever({"dense": DenseRetriever(store, encoder), "lexical": LexicalRetriever(store)})
+    return LearnerSystem(load_functions(path), retriever, lambda found: _pipeline(found, encoder, settings), path.name)
+
+
+def _pipeline(retriever: Retriever, encoder: Any, settings: Settings) -> Pipeline:
+    return Pipeline(retriever, chat_model(settings), select=Selector(encoder))
+
+
+@dataclass(slots=True)
+class _Fixed:
+    """A retriever that has already found."""
+
+    hits: list[Hit]
+
+    def search(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
+        """The hits it was given."""
+        return self.hits[:k]
+
+
+@dataclass(slots=True)
+class LearnerSystem:
+    """Implements :class:`labkit.schema.Answerer`."""
+
+    functions: dict[str, Callable[..., Any]]
+    retriever: Retriever
+    pipeline: Callable[[Retriever], Answerer]
+    name: str
+
+    def ask(self, question: str, ctx: RequestContext) -> Answer:
+        """Retrieve, decide whether to abstain, answer.
+
+        Raises:
+            InputError: a function of the learner's returns something else than it promises.
+        """
+        started = time.perf_counter()
+        route = "+".join(["yours", *sorted(self.functions.keys() & {"retrieve", "abstain", "answer"})])
+        hits = self._retrieve(question, ctx)
+        if "abstain" in self.functions and self.functions["abstain"](question, hits):
+            return Answer(text=ABSTENTION, abstained=True, route=route)
+        if "answer" not in self.functions:
+            answer = self.pipeline(_Fixed(hits)).ask(question, ctx)
+            return answer.model_copy(update={"route": f"{route}+{answer.route}"})
+        text, positions = self._answer(question, hits, ctx)
+        return Answer(
+            text=text,
+            citations=tuple(_cited(hits[position]) for position in positions),
+            confidence=1.0,
+            route=route,
+            timings={"total": time.perf_counter() - started},
+        )
+
+    def _retrieve(self, question: str, ctx: RequestContext) -> list[Hit]:
+        if "retrieve" not in self.functions:
+            return self.retriever.search(question, HITS, ctx)
+        hits = self.functions["retrieve"](question, HITS, ctx)
+        if not isinstance(hits, list) or not all(isinstance(hit, Hit) for hit in hits):
+            raise self._broken("retrieve", "a list of Hit", hits)
+        return hits
+
+    def _answer(self, question: str, hits: list[Hit], ctx: RequestContext) -> tuple[str, list[int]]:
+        given = self.functions["answer"](question, hits, ctx)
+        match given:
+            case (str(text), list(positions)) if all(p in range(len(hits)) for p in positions):
+                return text, positions
+        raise self._broken("answer", "(text, positions of hits)", given)
+
+    def _broken(self, function: str, wanted: str, given: object) -> InputError:
+        return InputError(
+            f"{function} returned {type(given).__name__} {str(given)[:60]!r} instead of {wanted}", where=self.name
+        )
+
+
+def _cited(hit: Hit) -> Citation:
+    chunk = hit.chunk
+    return Citation(
+        chunk_id=chunk.chunk_id, source_path=chunk.source_path, start=chunk.start, end=chunk.end, quote=chunk.text
+    )

@@ -1,0 +1,123 @@
+"""A world ready to be asked: built, ingested, indexed, once per size, seed and pack.
+
+Each step is kept below ``settings.home`` and redone only when its input changed; a step that was interrupted is begun
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from labkit.ingest import ingest
+from labkit.llm import Embedder
+from labkit.retrieve import index as build_index
+from labkit.settings import Settings
+from labkit.world.build import WorldReport, build_world, read_manifest, size_of, world_version
+from labkit.world.pack import load_pack
+from labkit.world.questions import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Where the parts of a prepared corpus lie; ``world`` is None for a folder of somebody's own files."""
+
+    documents: Path
+    tables: Path
+    index: Path
+    world: Path | None = None
+
+    def manifest(self) -> WorldReport | None:
+        """The manifest of its world."""
+        return read_manifest(self.world) if self.world else None
+
+
+def prepare_world(settings: Settings, embedder: Embedder, *, seed: int, pack_dir: Path | None = None,
+                  profile: str = "ci", progress: bool = True) -> Corpus:  # fmt: skip
+    """Build, ingest and index a world, or find it already there.
+
+    Raises:
+        PackError, InputError: the pack or profile is wrong.
+    """
+    version = world_version(load_pack(pack_dir), size_of(profile), seed)
+    world = settings.home / "worlds" / version
+
+    def build(out: Path) -> None:
+        build_world(profile, seed, out, pack_dir=pack_dir, progress=progress)
+
+    _once(world, build)
+    return _prepare(world / "documents", world, version, settings, embedder, progress=progress)
+
+
+def prepare_folder(folder: Path, settings: Settings, embedder: Embedder, *, progress: bool = True) -> Corpus:
+    """Ingest and index any folder of files, or find that done since its files last changed.
+
+    Raises:
+        InputError: the folder does not exist or holds no files.
+    """
+    key = hashlib.sha256(f"{folder.resolve()}".encode())
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        status = path.stat()
+        key.update(f"{path.relative_to(folder).as_posix()}|{status.st_size}|{status.st_mtime_ns}".encode())
+    name = f"{folder.resolve().name}-{key.hexdigest()[:12]}"
+    return _prepare(folder, None, name, settings, embedder, progress=progress)
+
+
+def _prepare(
+    documents: Path, world: Path | None, name: str, settings: Settings, embedder: Embedder, *, progress: bool
+) -> Corpus:
+    tables = settings.home / "tables" / name
+    index = settings.home / "indexes" / f"{name}-{embedder.fingerprint[:8]}"
+
+    def make_index(out: Path) -> None:
+        build_index(tables, out, embedder, world=name if world else "", progress=progress)
+
+    _once(tables, lambda out: ingest(documents, out, progress=progress))
+    _once(index, make_index)
+    return Corpus(documents, tables, index, world)
+
+
+def _once(target: Path, make: Callable[[Path], object]) -> None:
+    """Run ``make`` into a fresh folder and rename it into place, unless it is there."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    begun = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(begun, ignore_errors=True)
+    make(begun)
+    begun.rename(target)
+
+
+def read_questions(world: Path, split: str) -> list[Question]:
+    """The questions of a split (train, dev, test or hero)."""
+    names = {f.name for f in fields(Question)}
+    questions = []
+    for line in (world / "questions" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        row["as_of"] = date.fromisoformat(row["as_of"])
+        for name in ("aliases", "facts", "documents", "groups"):
+            row[name] = tuple(row[name])
+        row["evidence"] = tuple((doc_id, start, end) for doc_id, start, end in row["evidence"])
+        questions.append(Question(**{name: row[name] for name in names}))
+    return questions
+
+
+def gold_paths(world: Path) -> dict[str, frozenset[str]]:
+    """fact_id → source paths of every readable file that states it, copies included."""
+    found: dict[str, set[str]] = {}
+    for row in _rows(world / "truth" / "documents.jsonl"):
+        for fact_id in row.get("states", ()):
+            found.setdefault(fact_id, set()).add(row["path"])
+    return {fact_id: frozenset(paths) for fact_id, paths in found.items()}
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
