@@ -235,7 +235,7 @@ def load_pack(overlay: Path | None = None) -> Pack:
     """
     base = Path(str(files("labkit.world") / "packs" / BASE))
     merged = _Merged()
-    digest = hashlib.sha256()
+    digest = hashlib.sha256((files("labkit.world") / "ontology.toml").read_bytes())
     names = []
     for folder in (base, overlay):
         if folder is not None:

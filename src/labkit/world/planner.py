@@ -22,9 +22,10 @@ from labkit.world.pack import DocumentClass, Pack
 
 WITHHELD = 0.03
 _LONGEST_LIFE = timedelta(days=150)
-_FACTS = (3, 9)
+_FACTS = (3, 11)
 _ROWS = 14
-_MAX_OVERRUN = 1.5
+_STRANGERS = 6
+_MAX_OVERRUN = 1.6
 
 
 @dataclass(slots=True)
@@ -88,14 +89,16 @@ class Planner:
             return document.weight
         # Towards the end, prefer classes that can still house somebody.
         waiting = sum(f.relation in self.relations[document.name] and _covers(document, f) for f in homeless.values())
-        return document.weight * (0.02 + waiting)
+        return document.weight * (0.02 + min(waiting, _FACTS[1]))
 
     def _plan(self, document: DocumentClass, pool: Pool, homeless: dict[str, Fact], rng: random.Random) -> Plan | None:
         candidates = self.graph.of_kind(document.about, pool)
         if not candidates:
             return None
-        tries = [rng.choice(candidates) for _ in range(6)]
-        facts_of = {entity.entity_id: self._statable(document, entity, rng) for entity in tries}
+        waiting = {fact.subject_id for fact in homeless.values() if fact.relation in self.relations[document.name]}
+        needy_ones = [entity for entity in candidates if entity.entity_id in waiting]
+        tries = rng.sample(needy_ones, min(4, len(needy_ones))) + rng.sample(candidates, min(2, len(candidates)))
+        facts_of = {entity.entity_id: self._statable(document, entity, waiting, rng) for entity in tries}
 
         def need(entity: Entity) -> int:
             return sum(f.fact_id in homeless and _covers(document, f) for f in facts_of[entity.entity_id])
@@ -109,10 +112,10 @@ class Planner:
         day = self._day(document, about, anchor, rng)
         true = [f for f in statable if f.holds(day)]
         first = [f for f in true if f.fact_id in homeless]
-        # Old news is worth repeating about the subject itself, less so about its neighbours.
-        again = [
-            f for f in true if f.fact_id not in homeless and f.subject_id == about.entity_id and rng.random() < 0.35
-        ]
+        # Old news is worth repeating about the subject itself, above all where there is no other about it.
+        own = [f for f in true if f.subject_id == about.entity_id]
+        odds = 0.35 if any(f.fact_id in homeless for f in own) else 0.8
+        again = [f for f in own if f.fact_id not in homeless and rng.random() < odds]
         chosen = first[: self._limit(document)] + again
         if len(chosen) < _FACTS[0]:
             spare = [f for f in true if f not in chosen]
@@ -125,7 +128,7 @@ class Planner:
     def _limit(self, document: DocumentClass) -> int:
         return _ROWS * 3 if _is_sheet(document) else _FACTS[1]
 
-    def _statable(self, document: DocumentClass, about: Entity, rng: random.Random) -> list[Fact]:
+    def _statable(self, document: DocumentClass, about: Entity, waiting: set[str], rng: random.Random) -> list[Fact]:
         """Facts the class may state: of the entity, then of its neighbours, then (in a sheet) of others of its kind."""
         found: list[Fact] = []
         allowed = self.relations[document.name]
@@ -136,7 +139,9 @@ class Planner:
         reached = {about.kind, *(entity.kind for entity in near)}
         for kind in sorted({ONTOLOGY.relations[name].subject for name in allowed} - reached):
             strangers = self.graph.of_kind(kind, about.pool)
-            near += rng.sample(strangers, min(len(strangers), 4))
+            rng.shuffle(strangers)
+            strangers.sort(key=lambda entity: entity.entity_id not in waiting)
+            near += strangers[:_STRANGERS]
         for entity in [about, *near]:
             for relation in ONTOLOGY.about(entity.kind):
                 if relation.name in allowed:

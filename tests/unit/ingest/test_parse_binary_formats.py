@@ -149,7 +149,7 @@ def make_mail() -> EmailMessage:
 def test_mail_marks_replies_and_lists_attachments() -> None:
     mail = make_mail()
     mail.set_content(
-        "It holds.\n\nOn Thu, 13 Mar 2025, Ida wrote:\n> Does it hold?\n> Really?\n\nRegards\n\n"
+        "It holds.\n\nOn Thu, 13 Mar 2025, Ida wrote:\n> Does it hold?\n> Really?\n\nRegards\n> Bo\n\n"
         "-----Original Message-----\nFrom: Bo\nolder text\n\neven older"
     )
     mail.add_attachment(b"%PDF-1.4", maintype="application", subtype="pdf", filename="weld.pdf")
@@ -164,6 +164,7 @@ def test_mail_marks_replies_and_lists_attachments() -> None:
         ("paragraph", "It holds."),
         ("reply", "On Thu, 13 Mar 2025, Ida wrote:\n> Does it hold?\n> Really?"),
         ("paragraph", "Regards"),
+        ("reply", "> Bo"),
         ("reply", "-----Original Message-----\nFrom: Bo\nolder text"),
         ("reply", "even older"),
         ("fields", "Attachment: weld.pdf (application/pdf, 8 bytes)"),

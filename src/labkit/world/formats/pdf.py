@@ -109,7 +109,7 @@ class _Page:
 
     @property
     def x(self) -> float:
-        return _MARGIN + self.column * (self.column_width + _GUTTER)
+        return float(_MARGIN + self.column * (self.column_width + _GUTTER))
 
     def lines(self, text: str, font: str, size: float, indent: float = 0.0) -> None:
         leading = size * _LEADING / _BODY
