@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     embed_url: str | None = Field(None, description="base URL of an OpenAI-compatible embedding endpoint")
     embed_api_key: str = Field("not-needed", description="key for embed_url")
 
+    core_hour_eur: float = Field(
+        0.04, ge=0, description="what one CPU core costs per hour; an assumption, yours to set"
+    )
+
     weaviate_url: str | None = Field(None, description="use this Weaviate instead of the embedded store")
 
 

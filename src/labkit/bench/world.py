@@ -14,10 +14,8 @@ from typing import Any
 
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
-from labkit.evaluate.corpus import read_questions
+from labkit.evaluate.corpus import built_world, read_questions
 from labkit.evaluate.grading import value_correct
-from labkit.world.build import build_world, size_of, world_version
-from labkit.world.pack import load_pack
 from labkit.world.prose import split_sentences
 
 MIN_WORDS = 8
@@ -25,10 +23,7 @@ MIN_WORDS = 8
 
 def run(options: Options) -> tuple[BenchResult, Rows]:
     """Build the world if need be and count."""
-    version = world_version(load_pack(options.pack), size_of(options.profile), options.seed)
-    world = options.settings.home / "worlds" / version
-    if not world.exists():
-        build_world(options.profile, options.seed, world, pack_dir=options.pack)
+    world = built_world(options.settings, seed=options.seed, pack_dir=options.pack, profile=options.profile)
     repeated, total, examples = repetition(world)
     wrong = evidence_without_answer(world)
     questions = [q for split in ("train", "dev", "test") for q in read_questions(world, split)]
@@ -40,7 +35,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
         ),
     }
     result = BenchResult(
-        bench="world", profile=options.profile, seed=options.seed, world_version=version, figures=figures
+        bench="world", profile=options.profile, seed=options.seed, world_version=world.name, figures=figures
     )
     return result, [{"repeated": text, "documents": sorted(ids)} for text, ids in examples] + wrong
 

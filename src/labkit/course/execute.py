@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ START_TIMEOUT_S = 120
 SOURCE_LINES = 6
 TRACEBACK_LINES = 30
 SAMPLE_S = 0.2
+KILL_WAIT_S = 5.0
 ENGINE = "labkit"
 KERNEL_LOG_LEVEL = "--IPKernelApp.log_level=40"
 """Errors only: at start-up the kernel warns that it listens on loopback without encryption."""
@@ -259,10 +260,9 @@ class Watch:
 
     def _kill(self) -> None:
         for process in self._seen:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        psutil.wait_procs(list(self._seen), timeout=KILL_WAIT_S)
 
 
 def _plain(text: str) -> str:

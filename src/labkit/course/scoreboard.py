@@ -26,11 +26,27 @@ MIME = "application/vnd.labkit.scoreboard+json"
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 GUARDED = ("answers_right", "citations_right", "money_lost")
 """Fields that count as figures; p99 and the cost derived from it are timings, which decide nothing."""
-HEADERS = ("chapter", "system", "answers right", "citations right", "money lost", "p99", "per 1,000", "what got worse")
+BENCH_FIGURES = {
+    "answers_right": "answers_right",
+    "citations_right": "citation_correct",
+    "money_lost": "money_lost_per_100",
+    "p99_s": "p99_s",
+}
+"""Field of a row → the figure of ``labkit bench answer`` it is; the benchmark does not price a question."""
+HEADERS = (
+    "chapter",
+    "system",
+    "answers right",
+    "citations right",
+    "money lost per 100",
+    "p99",
+    "cost per 1,000",
+    "what got worse",
+)
 
 
 class Row(BaseModel):
-    """What one chapter's system achieves. Shares are 0 to 1, money in the contract's currency, p99 in seconds."""
+    """What one chapter's system achieves. Shares are 0 to 1, money is EUR lost per 100 questions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -68,9 +84,9 @@ def scoreboard_row(
         answers_right_ci: its 95 % interval.
         n: number of questions.
         citations_right: share of answers whose citation holds the evidence, 0 to 1.
-        money_lost: to wrong answers, over the ``n`` questions, in the contract's currency.
+        money_lost: to wrong answers, in EUR per 100 questions.
         p99_s: 99th percentile of seconds per question.
-        cost_per_1000: of a thousand questions, in the contract's currency.
+        cost_per_1000: of a thousand questions, in EUR.
         got_worse: one line of what this change made worse.
 
     Raises:
@@ -132,8 +148,7 @@ def you_row(path: Path) -> list[Row]:
         return []
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
-        names = ("answers_right", "citations_right", "money_lost", "p99_s", "cost_per_1000")
-        values = {name: figures[name]["value"] for name in names if name in figures}
+        values = {field: figures[name]["value"] for field, name in BENCH_FIGURES.items()}
         interval, n = (figures["answers_right"].get(key) for key in ("ci95", "n"))
         return [Row(chapter="you", system="labs/my_system.py", answers_right_ci=interval, n=n, **values)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -217,9 +232,9 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.system,
         right,
         _or_dash(row.citations_right, "{:.0%}"),
-        _or_dash(row.money_lost, "${:,.0f}"),
+        _or_dash(row.money_lost, "€{:,.0f}"),
         _or_dash(row.p99_s, "{:.1f} s"),
-        _or_dash(row.cost_per_1000, "${:,.2f}"),
+        _or_dash(row.cost_per_1000, "€{:,.2f}"),
         row.got_worse or "–",
     )
 

@@ -38,6 +38,22 @@ class Corpus:
         return read_manifest(self.world) if self.world else None
 
 
+def built_world(settings: Settings, *, seed: int, pack_dir: Path | None = None, profile: str = "ci",
+                progress: bool = True) -> Path:  # fmt: skip
+    """The folder of a world, built now if it is not there yet.
+
+    Raises:
+        PackError, InputError: the pack or profile is wrong.
+    """
+    world = settings.home / "worlds" / world_version(load_pack(pack_dir), size_of(profile), seed)
+
+    def build(out: Path) -> None:
+        build_world(profile, seed, out, pack_dir=pack_dir, progress=progress)
+
+    _once(world, build)
+    return world
+
+
 def prepare_world(settings: Settings, embedder: Embedder, *, seed: int, pack_dir: Path | None = None,
                   profile: str = "ci", progress: bool = True) -> Corpus:  # fmt: skip
     """Build, ingest and index a world, or find it already there.
@@ -45,14 +61,8 @@ def prepare_world(settings: Settings, embedder: Embedder, *, seed: int, pack_dir
     Raises:
         PackError, InputError: the pack or profile is wrong.
     """
-    version = world_version(load_pack(pack_dir), size_of(profile), seed)
-    world = settings.home / "worlds" / version
-
-    def build(out: Path) -> None:
-        build_world(profile, seed, out, pack_dir=pack_dir, progress=progress)
-
-    _once(world, build)
-    return _prepare(world / "documents", world, version, settings, embedder, progress=progress)
+    world = built_world(settings, seed=seed, pack_dir=pack_dir, profile=profile, progress=progress)
+    return _prepare(world / "documents", world, world.name, settings, embedder, progress=progress)
 
 
 def prepare_folder(folder: Path, settings: Settings, embedder: Embedder, *, progress: bool = True) -> Corpus:

@@ -8,12 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labkit.schema import ChatModel
     from labkit.settings import Settings
 
 
-def chat_model(settings: Settings) -> ChatModel:
+def chat_model(settings: Settings, *, enough: Callable[[str], bool] | None = None) -> ChatModel:
     """The chat model of ``settings``: the endpoint if ``chat_url`` is set, else the weights of ``chat_model``.
+
+    Args:
+        settings: names the model or endpoint.
+        enough: ends an in-process answer early, see :class:`labkit.llm.local.LocalChat`; endpoints do not take it.
 
     Raises:
         ModelError: the weights cannot be found.
@@ -31,4 +37,5 @@ def chat_model(settings: Settings) -> ChatModel:
     from labkit.llm.local import LocalChat
     from labkit.models import resolve
 
-    return LocalChat(resolve(settings.chat_model, settings.home), device=settings.device, threads=settings.threads)
+    files = resolve(settings.chat_model, settings.home)
+    return LocalChat(files, device=settings.device, threads=settings.threads, enough=enough)

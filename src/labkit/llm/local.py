@@ -8,8 +8,9 @@ is common to them lives here: the chat template, limits of context, budget and t
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from labkit.errors import BudgetExceeded, InputError, ModelError
@@ -41,16 +42,26 @@ class LocalChat:
     Args:
         files: from :func:`labkit.models.resolve`.
         device: ``auto`` takes CUDA when PyTorch sees it and is needed anyway, else the CPU.
-        threads: CPU threads; 0 leaves the libraries' choice.
+        threads: CPU threads; 0 takes the cores that are idle when the weights are read.
+        enough: told the text so far; when it says yes the answer ends, as if the model had stopped. A reader that
+            keeps one sentence need not wait for the next ones.
     """
 
-    def __init__(self, files: ModelFiles, *, device: Device = "auto", threads: int = 0) -> None:
+    def __init__(
+        self,
+        files: ModelFiles,
+        *,
+        device: Device = "auto",
+        threads: int = 0,
+        enough: Callable[[str], bool] | None = None,
+    ) -> None:
         self.name = files.version
         self._folder, self._device, self._threads = files.path, device, threads
         self._loading = threading.Lock()
         self._running = threading.Lock()  # one generation at a time: they would only share the same cores
         self._engine: Engine | None = None
         self._text = _Text(files.path)
+        self._enough = enough
 
     def load(self) -> None:
         """Read the weights now instead of at the first question; does nothing the second time."""
@@ -74,6 +85,9 @@ class LocalChat:
                     finish_reason = "stop"
                     break
                 produced.append(token)
+                if self._enough is not None and self._enough(self._text.decode(produced)):
+                    finish_reason = "stop"
+                    break
         finally:
             usage = Usage(prompt_tokens=len(prompt), completion_tokens=len(produced))
             if ctx.budget is not None:
@@ -94,6 +108,8 @@ class LocalChat:
                 if not text.endswith("\ufffd"):  # else: half a character, its other bytes are still to come
                     yield text[len(sent) :]
                     sent = text
+                if self._enough is not None and self._enough(text):
+                    break
             yield from filter(None, [self._text.decode(produced)[len(sent) :]])
         finally:
             if ctx.budget is not None:
@@ -190,12 +206,21 @@ def _refuse(message: str) -> None:
 def _engine(folder: Path, device: Device, threads: int) -> Engine:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if device != "cuda" and is_supported(config) and not (device == "auto" and _cuda_present()):
-        if threads:
-            from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
-            threadpool_limits(threads, user_api="blas")
+        threadpool_limits(threads or _idle_cores(), user_api="blas")
         return Decoder(folder)
     return _TransformersEngine(folder, device, threads)
+
+
+def _idle_cores() -> int:
+    """Cores that nobody else is busy on, at least one.
+
+    NumPy's BLAS threads wait for each other by spinning: with more of them than free cores a token takes five times
+    as long as with one thread. The number changes the speed and not one bit of the result.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - round(os.getloadavg()[0]))
 
 
 def _cuda_present() -> bool:

@@ -24,7 +24,7 @@ from labkit.pipeline.text import (
 )
 from labkit.schema import Chunk, Citation
 
-MIN_SUPPORT = 0.6
+MIN_SUPPORT = 0.75
 """Share of the answer's content words, those of the question left out, that its evidence must contain."""
 
 
@@ -83,12 +83,16 @@ def quote(question: str, passages: Sequence[Passage]) -> Support | None:
     best: tuple[float, Support] | None = None
     for passage in _on_topic(question, passages):
         headings = content_words(" ".join(passage.chunk.heading_path))
-        for sentence, closeness in zip(passage.sentences, passage.closeness, strict=True):
-            if closeness < 0 or (wants_number(question) and not has_number(sentence.text)):
+        for position, (sentence, closeness) in enumerate(zip(passage.sentences, passage.closeness, strict=True)):
+            # "There are three kinds:" says nothing without what follows.
+            opens = sentence.text.endswith(":")
+            last = passage.sentences[min(position + opens, len(passage.sentences) - 1)]
+            text = passage.chunk.text[sentence.start : last.end]
+            if closeness < 0 or text.endswith(":") or (wants_number(question) and not has_number(text)):
                 continue
-            score = closeness + share(words, headings | content_words(sentence.text))
+            score = closeness + share(words, headings | content_words(text))
             if best is None or score > best[0]:
-                best = (score, Support(cite(passage.chunk, sentence, sentence), 1.0))
+                best = (score, Support(cite(passage.chunk, sentence, last), 1.0))
     return best[1] if best else None
 
 

@@ -154,13 +154,21 @@ class Pipeline:
 
 def first_sentence(text: str) -> str:
     """The first sentence of a reply, without the marks a model puts around it; small models ramble after it."""
+    found = sentences(_without_echo(text))
+    return found[0].text.strip('"*` ') if found else ""
+
+
+def is_answered(text: str) -> bool:
+    """Whether a reply has its first sentence complete and another begun: nothing after it will be used."""
+    return len(sentences(_without_echo(text))) > 1
+
+
+def _without_echo(text: str) -> str:
+    """A reply without the headings, tags and labels that a model copies before it answers."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    # A heading or a tag copied from the passages is not the answer yet.
     while len(lines) > 1 and (lines[0].rstrip().endswith(":") or lines[0].lstrip().startswith("<")):
         lines.pop(0)
-    text = "\n".join(lines).removeprefix("Answer:").lstrip()
-    found = sentences(text)
-    return found[0].text.strip('"*` ') if found else ""
+    return "\n".join(lines).removeprefix("Answer:").lstrip()
 
 
 def _title(passage: Passage) -> str:

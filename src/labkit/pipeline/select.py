@@ -14,6 +14,7 @@ import numpy as np
 from labkit.llm import Embedder
 from labkit.llm.decoder import Array
 from labkit.pipeline.text import Sentence, contains, content_words, identifiers, sentences
+from labkit.retrieve.store import search_text
 from labkit.schema import Chunk, Hit, RequestContext
 
 PASSAGES = 3
@@ -22,7 +23,7 @@ PASSAGES = 3
 PASSAGE_TOKENS = 100
 """Longest passage, in the encoder's tokens: three of them are read in well under a second on two cores."""
 
-POOL = 8
+POOL = 5
 """How many of the best hits are looked at."""
 
 
@@ -50,7 +51,7 @@ class Passage:
     @property
     def context(self) -> str:
         """Everything known about what it speaks of: source file, headings and the whole chunk."""
-        return "\n".join((self.chunk.source_path, *self.chunk.heading_path, self.chunk.text))
+        return f"{self.chunk.source_path}\n{search_text(self.chunk)}"
 
 
 class Selector:
@@ -128,4 +129,5 @@ def _heading(chunk: Chunk) -> str:
 def _says_something(part: Sentence, chunk: Chunk) -> bool:
     """Whether a sentence is more than a label, the heading it stands under, or a rule between sections."""
     words = content_words(part.text)
-    return not part.text.startswith("#") and len(words) >= 2 and bool(words - content_words(" ".join(chunk.heading_path)))
+    headings = content_words(" ".join(chunk.heading_path))
+    return not part.text.startswith("#") and len(words) >= 2 and not words <= headings

@@ -170,8 +170,9 @@ def seal(index_dir: Path, table: str, embedder: Embedder, *, world: str = "") ->
 
 
 def content_version(chunks: Iterable[Chunk], fingerprint: str) -> tuple[int, str]:
-    """How many chunks, and the short hash of all they say, in any order, with the encoder's fingerprint."""
-    digests = sorted(hashlib.sha256(chunk.model_dump_json().encode()).digest() for chunk in chunks)
+    """How many chunks, and the short hash of all they say and are found by, in any order, with the encoder."""
+    said = (f"{chunk.model_dump_json()}\0{search_text(chunk)}" for chunk in chunks)
+    digests = sorted(hashlib.sha256(text.encode()).digest() for text in said)
     return len(digests), hashlib.sha256(fingerprint.encode() + b"".join(digests)).hexdigest()[:12]
 
 

@@ -6,7 +6,9 @@ embed text, fuse results or know which encoder made the vectors. One suite of co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from labkit.errors import InputError
 from labkit.schema import Chunk, Hit, RequestContext
+
+_PADDING = re.compile(r"(?<![\d.])0+(?=\d)")
 
 MAX_QUERY_CHARS = 8_000
 """A longer question is a pasted document: it is refused rather than cut without saying so."""
@@ -57,11 +61,18 @@ class Store(Protocol):
 
 
 def search_text(chunk: Chunk) -> str:
-    """What is embedded and searched for a chunk: its heading path, then its text.
+    """What is embedded and searched for a chunk: its file's name, its heading path, then its text.
 
-    A passage under *Torque > Gripper* often names neither; readers see the headings above it and so must search.
+    A passage under *Torque > Gripper* in ``E-417.md`` often names none of the three; readers see where it stands and
+    so must search.
     """
-    return f"{' > '.join(chunk.heading_path)}\n{chunk.text}" if chunk.heading_path else chunk.text
+    return f"{place(chunk)}\n{chunk.text}"
+
+
+def place(chunk: Chunk) -> str:
+    """Where a chunk stands: its file's name, without the zeros that pad numbers in one, and its headings."""
+    name = _PADDING.sub("", PurePosixPath(chunk.source_path).stem)
+    return " > ".join((name, *chunk.heading_path))
 
 
 def check_search(query: str, k: int) -> str:

@@ -38,7 +38,7 @@ GENERATOR = 1
 PROFILES = {"ci": 300, "full": 5_000}
 CELL = 300
 """Documents a cell aims at."""
-_MADE = 0.70
+_MADE = 0.60
 """Share of a cell's documents that are planned; copies, revisions and debris are the rest."""
 ACCESS_FILE = ".access.toml"
 MANIFEST = "world.json"

@@ -138,9 +138,13 @@ def test_a_damaged_record_is_refused(built, encoder, text):
 def test_damaged_data_is_a_store_error(built, encoder):
     for file in built.glob("*.lance/data/*"):
         file.unlink()
-    with pytest.raises(StoreError):
+
+    def use():
         opened = open_index(built, encoder)
         opened.store.search_dense(encoder.encode(["x"])[0], 1, RequestContext())
+
+    with pytest.raises(StoreError):
+        use()
 
 
 def test_chunks_that_are_missing_or_of_another_schema_are_refused(tmp_path, encoder):

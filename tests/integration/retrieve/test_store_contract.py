@@ -127,7 +127,10 @@ def test_only_the_askers_tenant(store, tenant):
 def test_only_what_is_in_force(store, day, sees):
     change = date(2025, 1, 1)
     fill(
-        store, chunk("always"), chunk("old", valid_to=change), chunk("new", valid_from=change, valid_to=date(2026, 1, 1))
+        store,
+        chunk("always"),
+        chunk("old", valid_to=change),
+        chunk("new", valid_from=change, valid_to=date(2026, 1, 1)),
     )
     assert both(store, RequestContext(as_of=day)) == (sees, sees)
 
@@ -206,3 +209,9 @@ def test_readers_during_an_upsert_see_before_or_after(store):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(IndexMissing, match="chunks_none"):
         LanceStore.open(tmp_path, "chunks_none")
+
+
+def test_the_file_name_is_searched_without_its_padding(store):
+    fill(store, chunk("a", source_path="rules/pep-0008.rst", heading_path=()), chunk("b", source_path="pep-0080.rst"))
+    assert both(store, RequestContext(), "pep 8")[1] == {"a", "b"}
+    assert store.search_lexical("8", 5, RequestContext())[0].chunk.chunk_id == "a"

@@ -38,7 +38,7 @@ def loops(revisions: list[str]) -> str:
 
 
 def sleeps(revisions: list[str]) -> str:
-    time.sleep(5)
+    time.sleep(30)
     return ""
 
 
@@ -81,7 +81,7 @@ def test_leaving_is_not_yet() -> None:
 def test_an_endless_loop_ends() -> None:
     started = time.monotonic()
     verdict = q1(loops)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     assert verdict.state == "not yet"
     assert "still running after 0.5 s" in verdict.message
     assert not any(thread.name == "lab-check" and thread.is_alive() for thread in threading.enumerate())
@@ -90,7 +90,7 @@ def test_an_endless_loop_ends() -> None:
 def test_a_call_that_cannot_be_interrupted_does_not_hang_the_check() -> None:
     started = time.monotonic()
     assert q1(sleeps).state == "not yet"
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
 
 
 def test_a_verdict_travels_in_the_notebook() -> None:

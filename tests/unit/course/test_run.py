@@ -107,7 +107,7 @@ def orphan(root: Path) -> None:
 
 
 def stale_readme(root: Path) -> None:
-    change(root / "README.md", "$1,234", "$4,321")
+    change(root / "README.md", "€1,234", "€4,321")
 
 
 def stale_lab(root: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode
 
+from labkit.bench.answer import figures as bench_figures
 from labkit.course import figures
 from labkit.course.run import CourseReport, committed_rows
 from labkit.course.scoreboard import (
@@ -18,6 +19,7 @@ from labkit.course.scoreboard import (
     you_row,
 )
 from labkit.errors import ConfigError, InputError
+from labkit.evaluate.grading import Grade
 
 VALUES = {
     "chapter": "00",
@@ -66,7 +68,7 @@ def test_the_readme_follows_the_notebooks(repo: tuple[Path, Path]) -> None:
     assert [row.chapter for row in rows] == ["target", "00"]
     assert check_scoreboard(root, rows) == []
     readme = (root / "README.md").read_text(encoding="utf-8")
-    assert "| 00 | small | 25% (10% to 40%) of 60 | 50% | $1,234 |" in readme
+    assert "| 00 | small | 25% (10% to 40%) of 60 | 50% | €1,234 |" in readme
     assert readme.endswith("\nafter\n")
     assert json.loads((root / "datasets" / "scoreboard.json").read_text(encoding="utf-8"))[1]["n"] == 60
 
@@ -105,10 +107,13 @@ def test_without_rows_there_is_nothing_to_check(tmp_path: Path) -> None:
 
 def test_the_learners_row_is_printed_and_never_committed(repo: tuple[Path, Path]) -> None:
     root, results = repo
-    bench = {"answers_right": {"value": 0.75, "n": 40, "ci95": [0.6, 0.9]}, "money_lost": {"value": 5}}
-    (results / "you.json").write_text(json.dumps({"figures": bench}), encoding="utf-8")
+    grades = [Grade(str(i), "single", True, False, i < 3, i < 2, 0.0 if i < 3 else 50.0, 0.5) for i in range(4)]
+    measured = {name: figure.model_dump(mode="json") for name, figure in bench_figures(grades, seed=7).items()}
+    (results / "you.json").write_text(json.dumps({"figures": measured}), encoding="utf-8")
     (you,) = you_row(results / "you.json")
-    assert "75% (60% to 90%) of 40" in CourseReport(rows=(you,)).table()
+    assert (you.answers_right, you.n, you.money_lost, you.p99_s) == (0.75, 4, 1250.0, 0.5)
+    assert you.citations_right == pytest.approx(2 / 3)
+    assert "labs/my_system.py  75% (" in CourseReport(rows=(you,)).table()
     write_scoreboard(root, committed_rows(root))
     assert "you" not in (root / "README.md").read_text(encoding="utf-8")
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from labkit.pipeline.text import (
 def test_sentences_are_in_order_exact_and_lose_nothing_but_space(text):
     found = sentences(text)
     assert all(text[s.start : s.end] == s.text and s.text.strip() == s.text != "" for s in found)
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
     assert "".join("".join(s.text.split()) for s in found) == "".join(text.split())
 
 
@@ -85,7 +87,8 @@ def test_wants_number(question, wanted):
 def test_small_judgements():
     assert has_number("four bolts")
     assert not has_number("some bolts")
-    assert is_negative("Do not restart") and is_negative("It doesn't")
+    assert is_negative("Do not restart")
+    assert is_negative("It doesn't")
     assert not is_negative("Restart the notary")
     assert is_rambling("the belt the belt the belt the belt the belt")
     assert not is_rambling("Tighten the gripper bolts to 18 N·m before every shift.")

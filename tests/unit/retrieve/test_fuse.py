@@ -42,7 +42,9 @@ def test_only_ranks_count_and_the_order_of_paths_does_not(dense, lexical):
     assert [h.chunk.chunk_id for h in one] == [h.chunk.chunk_id for h in two]
 
 
-@pytest.mark.parametrize(("query", "k"), [("", 1), ("  \n", 1), ("x" * (MAX_QUERY_CHARS + 1), 1), ("q", 0), ("q", 10_001)])
+@pytest.mark.parametrize(
+    ("query", "k"), [("", 1), ("  \n", 1), ("x" * (MAX_QUERY_CHARS + 1), 1), ("q", 0), ("q", 10_001)]
+)
 def test_searches_that_make_no_sense_are_refused(query, k):
     with pytest.raises(InputError):
         check_search(query, k)
