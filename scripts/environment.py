@@ -14,6 +14,8 @@ Torch is a step of its own, because a lock cannot say "the CPU build on this mac
 In 2 and 3 the version is exact and the hash is not checked: each site and system has a file of its own.
 """
 
+# ruff: noqa: S603, T201 (a command: it runs fixed programs and prints)
+
 from __future__ import annotations
 
 import argparse
@@ -25,6 +27,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -39,13 +42,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", help="an environment; `serve` is serve-cuda, where there is a GPU for it")
     parser.add_argument("--into", type=Path, help="another folder than the one in environments.toml")
+    parser.add_argument("--here", action="store_true", help="into the Python that runs this (a hosted notebook)")
     arguments = parser.parse_args()
     table = tomllib.loads((REQUIREMENTS / "environments.toml").read_text(encoding="utf-8"))
     name = _serve() if arguments.name == "serve" else arguments.name
     if name not in table:
         _stop(f"There is no environment {name!r}.", f"Choose one of {', '.join(table)}.")
     try:
-        build(name, table[name], arguments.into or ROOT / table[name]["folder"])
+        if arguments.here:
+            _check_machine(name, table[name])
+            install(name, table[name], sys.executable)
+        else:
+            build(name, table[name], arguments.into or ROOT / table[name]["folder"])
     except KeyboardInterrupt:
         sys.exit("\nenvironment: interrupted; run the same command again to go on")
 
@@ -58,29 +66,38 @@ def build(name: str, spec: dict[str, Any], folder: Path) -> None:
     stamp = folder / STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         if spec.get("editable"):  # pyproject.toml may have changed: seconds
-            _editable(folder)
+            _editable(_python(folder))
         stamp.touch()
         print(f"{name}: ready in {_shown(folder)}")
         return
-    print(f"{name}: {spec['what']}\n{name}: building {_shown(folder)} with Python {platform.python_version()}", flush=True)
+    _say(name, spec["what"])
+    _say(name, f"building {_shown(folder)} with Python {platform.python_version()}")
     stamp.unlink(missing_ok=True)
-    _say(name, "1/4 an empty environment and the installer")
     _create(folder)
+    install(name, spec, _python(folder))
+    stamp.write_text(wanted, encoding="utf-8")
+    print(f"{name}: ready in {_shown(folder)}")
+
+
+def install(name: str, spec: dict[str, Any], python: str) -> None:
+    """Install what is locked for the environment into an existing Python."""
+    lock = REQUIREMENTS / f"{name}.txt"
+    _say(name, "1/4 the installer")
+    _installer(python)
     if spec["torch"]:
         _say(name, "2/4 torch")
-        _torch(folder, cuda)
+        _torch(python, _wants_cuda())
     _say(name, "3/4 the packages of the lock")
     strict = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]  # a machine without a compiler must do
     if tools := spec.get("build_tools"):
-        # Some packages here exist as source only. Their build tools come from the lock too, not from the newest release.
-        _uv(folder, "install", *strict, "-r", str(_excerpt(folder, REQUIREMENTS / f"{name}.txt", tools)))
+        # Some packages here exist as source only. Their build tools come from the lock too.
+        with tempfile.TemporaryDirectory() as scratch:
+            _uv(python, "install", *strict, "-r", str(_excerpt(lock, tools, Path(scratch))))
         strict = ["--no-deps", "--require-hashes", "--no-build-isolation"]
-    _uv(folder, "install", *strict, "-r", str(REQUIREMENTS / f"{name}.txt"))
+    _uv(python, "install", *strict, "-r", str(lock))
     if spec.get("editable"):
         _say(name, "4/4 labkit itself, editable")
-        _editable(folder)
-    stamp.write_text(wanted, encoding="utf-8")
-    print(f"{name}: ready in {_shown(folder)}")
+        _editable(python)
 
 
 def _check_machine(name: str, spec: dict[str, Any]) -> None:
@@ -120,7 +137,7 @@ def _wants_cuda() -> bool:
 def _fingerprint(name: str, spec: dict[str, Any], folder: Path, cuda: bool) -> str:
     lock, cuda_lock = (_sha256(REQUIREMENTS / f"{part}.txt") for part in (name, "torch-cuda"))
     torch = f"{'cuda' if cuda else 'cpu'} {cuda_lock}" if spec["torch"] else "locked"
-    # The folder's own place counts: an environment that was moved or copied does not work. `labkit doctor` reads line 1.
+    # The folder's own place counts: an environment that was moved does not work. `labkit doctor` reads line 1.
     return f"{name} {lock}\ntorch {torch}\npython {platform.python_version()}\nfolder {folder.resolve()}\n"
 
 
@@ -135,62 +152,65 @@ def _create(folder: Path) -> None:
             f"{sys.executable} cannot make an environment; its reason is above.",
             "On Debian and Ubuntu the module is a package of its own: python3-venv.",
         )
-    command = [_python(folder), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+
+
+def _installer(python: str) -> None:
+    command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS / "uv.txt")]
     if subprocess.run(command, env=_clean(), check=False).returncode:
         _stop("pip could not install uv; its reason is above.", "Check the network and run the same command again.")
 
 
-def _torch(folder: Path, cuda: bool) -> None:
+def _torch(python: str, cuda: bool) -> None:
     pin = next(
         line for line in (REQUIREMENTS / "torch-cuda.in").read_text(encoding="utf-8").splitlines() if "==" in line
     )
     locked = ("--no-deps", "--require-hashes", "-r", str(REQUIREMENTS / "torch-cuda.txt"))
     if cuda:
-        _uv(folder, "install", *locked)
+        _uv(python, "install", *locked)
         return
     if sys.platform == "darwin":  # one build only
-        _uv(folder, "install", "--no-deps", pin)
+        _uv(python, "install", "--no-deps", pin)
         return
-    if "UV_FIND_LINKS" in _site(folder) and _uv(folder, "install", "--no-deps", "--no-index", pin, must=False):
+    if "UV_FIND_LINKS" in _site(python) and _uv(python, "install", "--no-deps", "--no-index", pin, must=False):
         return
-    if _uv(folder, "install", "--no-deps", "--torch-backend=cpu", pin, must=False):
+    if _uv(python, "install", "--no-deps", "--torch-backend=cpu", pin, must=False):
         return
     print("torch's own index was not reached: taking the CUDA build from the package registry", flush=True)
-    _uv(folder, "install", *locked)
+    _uv(python, "install", *locked)
 
 
-def _excerpt(folder: Path, lock: Path, names: list[str]) -> Path:
-    """The lines of a few packages, as a requirements file of its own inside the folder."""
+def _excerpt(lock: Path, names: list[str], folder: Path) -> Path:
+    """The lines of a few packages, as a requirements file of its own."""
     blocks = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8"))
     chosen = [block for block in blocks if block.partition("==")[0] in names]
-    target = folder / "labkit-build-tools.txt"
+    target = folder / "build-tools.txt"
     target.write_text("\n".join(chosen) + "\n", encoding="utf-8")
     return target
 
 
-def _editable(folder: Path) -> None:
+def _editable(python: str) -> None:
     # Its build tool is in the lock, so nothing is fetched for it.
-    _uv(folder, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    _uv(python, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
 
 
-def _uv(folder: Path, *arguments: str, must: bool = True) -> bool:
-    """Run ``uv pip …`` for the folder, with what the site has configured for pip."""
-    command = [_python(folder), "-m", "uv", "pip", arguments[0], "--python", _python(folder), *arguments[1:]]
+def _uv(python: str, *arguments: str, must: bool = True) -> bool:
+    """Run ``uv pip …`` for a Python, with what the site has configured for pip."""
+    command = [python, "-m", "uv", "pip", arguments[0], "--python", python, *arguments[1:]]
     if not sys.stderr.isatty():
         command.append("--quiet")  # a person sees progress; a log would get one line for every package
     output = None if must else subprocess.PIPE  # the reason of an expected failure would only frighten
-    done = subprocess.run(command, env=_site(folder), stderr=output, check=False)
+    done = subprocess.run(command, env=_site(python), stderr=output, check=False)
     if done.returncode and must:
         _stop("uv could not install it; its reason is above.", "Run the same command again: what is there is kept.")
     return done.returncode == 0
 
 
-def _site(folder: Path) -> dict[str, str]:
+def _site(python: str) -> dict[str, str]:
     """The environment uv runs in: uv does not read pip's configuration, so it is handed over."""
     found: dict[str, str] = {}
     listed = subprocess.run(
-        [_python(folder), "-m", "pip", "config", "list"], capture_output=True, text=True, env=_clean(), check=False
+        [python, "-m", "pip", "config", "list"], capture_output=True, text=True, env=_clean(), check=False
     )
     # PIP_… variables are listed first and are the strongest.
     for line in sorted(listed.stdout.splitlines(), key=lambda line: line.startswith(":env:")):

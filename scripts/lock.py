@@ -8,6 +8,8 @@ Locks leave out torch and the CUDA libraries: a CPU or a CUDA build is chosen wh
 CUDA choice has a lock of its own, torch-cuda.txt.
 """
 
+# ruff: noqa: S603, T201 (a command: it runs fixed programs and prints)
+
 from __future__ import annotations
 
 import argparse
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -42,7 +45,7 @@ def main() -> None:
     lock_parts(arguments.upgrade)
 
 
-def lock(name: str, spec: dict[str, object], *, upgrade: bool) -> None:
+def lock(name: str, spec: dict[str, Any], *, upgrade: bool) -> None:
     """Resolve one environment."""
     sources = [REQUIREMENTS / source for source in spec["from"]]
     options: list[str] = []
@@ -80,13 +83,14 @@ def lock_parts(upgrade: bool) -> None:
 
 
 def compile_(
-    sources: list[Path], target: Path, header: str, spec: dict[str, object], options: list[str], excluded: list[str],
+    sources: list[Path], target: Path, header: str, spec: dict[str, Any], options: list[str], excluded: list[str],
     *, upgrade: bool,
 ) -> None:  # fmt: skip
     """One run of ``uv pip compile``; afterwards the markers that hold everywhere are taken off."""
     end = PYTHON_END if "3.12" in spec["python"] else "3.12"
     machine = f" and platform_machine == '{spec['machine']}'" if "machine" in spec else ""
-    places = [f"python_full_version < '{end}'{machine} and sys_platform == '{name}'" for name in sorted(spec["systems"])]
+    common = f"python_full_version < '{end}'{machine} and "
+    places = [f"{common}sys_platform == '{system}'" for system in sorted(spec["systems"])]
     with tempfile.TemporaryDirectory() as scratch:
         # uv takes the list of supported systems from the project it runs in, and from nowhere else.
         quoted = ", ".join(f'"{place}"' for place in places)
@@ -107,7 +111,7 @@ def compile_(
             sys.exit(f"lock: {target.name} could not be resolved; the reason is above. The old lock is unchanged.")
         text = output.read_text(encoding="utf-8")
     everywhere = " or ".join(f"({place})" for place in places) if len(places) > 1 else places[0]
-    text = text.replace(f" ; {everywhere}", "").replace(f"python_full_version < '{end}'{machine} and ", "")
+    text = text.replace(f" ; {everywhere}", "").replace(common, "")
     target.write_text(header + text, encoding="utf-8")
     count = sum(1 for line in text.splitlines() if line[:1].isalnum())
     print(f"{target.relative_to(ROOT)}: {count} packages")

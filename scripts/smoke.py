@@ -6,6 +6,8 @@ Each group of requirements/environments.toml is one process. An import passes if
 the first that fails is named with its traceback. Only the standard library is used, so any environment can run it.
 """
 
+# ruff: noqa: S603, T201 (a command: it runs fixed programs and prints)
+
 from __future__ import annotations
 
 import os
@@ -54,7 +56,8 @@ def main() -> None:
         started = time.monotonic()
         problem = imports(group, preload=spec.get("preload", ""), noisy=spec.get("noisy", False))
         failed += bool(problem)
-        print(f"{time.monotonic() - started:6.1f} s  {'FAILED' if problem else 'ok':<7}{' '.join(group)}", flush=True)
+        took = time.monotonic() - started
+        print(f"{took:6.1f} s  {'FAILED' if problem else 'ok':<7}{' '.join(group)}", flush=True)
         if problem:
             print(problem, flush=True)
     sys.exit(1 if failed else 0)
@@ -66,7 +69,7 @@ def imports(modules: list[str], *, preload: str = "", noisy: bool = False) -> st
     if preload:
         environment["LD_PRELOAD"] = str(Path(sys.prefix) / preload)
     read, write = os.pipe()
-    command = [sys.executable, "-I", "-c", CHILD, str(write), *modules]
+    command = [sys.executable, "-I", "-W", "ignore", "-c", CHILD, str(write), *modules]
     try:
         done = subprocess.run(
             command, env=environment, pass_fds=[write], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -22,6 +22,8 @@
     ├── BenchError             a benchmark cannot run
     └── CourseError            a notebook or lab fails its checks
         ├── NotebookFailed     a cell raised
+        │   ├── KernelDied     its interpreter went away
+        │   └── NotebookTimeout  it ran longer than it may
         └── NotebookInvalid    executed, but out of order, stale, leaking or out of range
 
 A message says what was wrong, where, and what to do. Nothing else is caught and re-raised as these:
@@ -145,6 +147,14 @@ class CourseError(LabkitError):
 
 class NotebookFailed(CourseError):
     """A cell raised while the notebook was executed."""
+
+
+class KernelDied(NotebookFailed):
+    """The interpreter of a notebook died, e.g. for lack of memory."""
+
+
+class NotebookTimeout(NotebookFailed):
+    """A notebook ran longer than it is allowed to."""
 
 
 class NotebookInvalid(CourseError):

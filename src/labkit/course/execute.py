@@ -33,7 +33,7 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from labkit.course.source import PARAMETERS_TAG, declared_parameters, headline, tags
-from labkit.errors import CourseError, NotebookFailed
+from labkit.errors import CourseError, KernelDied, NotebookFailed, NotebookTimeout
 
 START_TIMEOUT_S = 120
 SOURCE_LINES = 6
@@ -43,14 +43,6 @@ KILL_WAIT_S = 5.0
 ENGINE = "labkit"
 KERNEL_LOG_LEVEL = "--IPKernelApp.log_level=40"
 """Errors only: at start-up the kernel warns that it listens on loopback without encryption."""
-
-
-class KernelDied(NotebookFailed):
-    """The interpreter of a notebook died, e.g. for lack of memory."""
-
-
-class NotebookTimeout(NotebookFailed):
-    """A notebook ran longer than it is allowed to."""
 
 
 @dataclass(frozen=True, slots=True)

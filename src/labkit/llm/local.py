@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 
+_LOOK_S = 0.15  # how long other processes are watched; the clock they are counted by ticks every 0.01 s
 _ROLES = {"system", "user", "assistant"}
 
 
@@ -219,8 +221,15 @@ def _idle_cores() -> int:
     NumPy's BLAS threads wait for each other by spinning: with more of them than free cores a token takes five times
     as long as with one thread. The number changes the speed and not one bit of the result.
     """
+    import psutil
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - round(os.getloadavg()[0]))
+    ours, everybody, started = psutil.Process(), psutil.cpu_times(), time.monotonic()
+    own = sum(ours.cpu_times()[:2])
+    time.sleep(_LOOK_S)
+    idle = psutil.cpu_times().idle - everybody.idle
+    free = (idle + sum(ours.cpu_times()[:2]) - own) / (time.monotonic() - started)
+    return max(1, min(cores, int(free + 0.5)))
 
 
 def _cuda_present() -> bool:

@@ -23,9 +23,6 @@ PASSAGES = 3
 PASSAGE_TOKENS = 100
 """Longest passage, in the encoder's tokens: three of them are read in well under a second on two cores."""
 
-POOL = 5
-"""How many of the best hits are looked at."""
-
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -50,18 +47,17 @@ class Passage:
 
     @property
     def context(self) -> str:
-        """Everything known about what it speaks of: source file, headings and the whole chunk."""
-        return f"{self.chunk.source_path}\n{search_text(self.chunk)}"
+        """Everything known about what it speaks of."""
+        return context(self.chunk)
 
 
 class Selector:
-    """Picks passages by their nearest sentence, those that name the question's identifiers first.
+    """Picks the best hits, those that name the question's identifiers first, and cuts them.
 
     Args:
         embedder: compares the question with sentences.
         passages: how many to return at most.
         passage_tokens: how long each may be.
-        pool: how many of the best hits to look at.
     """
 
     def __init__(
@@ -70,39 +66,35 @@ class Selector:
         *,
         passages: int = PASSAGES,
         passage_tokens: int = PASSAGE_TOKENS,
-        pool: int = POOL,
     ) -> None:
         self._embedder = embedder
-        self.passages, self.passage_tokens, self.pool = passages, passage_tokens, pool
+        self.passages, self.passage_tokens = passages, passage_tokens
 
     def __call__(self, question: str, hits: Sequence[Hit], ctx: RequestContext) -> list[Passage]:
         """The best passages, best first."""
-        hits = hits[: self.pool]
-        cut = [sentences(hit.chunk.text) for hit in hits]
+        wanted = identifiers(question)
+        named = [sum(contains(identifier, context(hit.chunk)) for identifier in wanted) for hit in hits]
+        order = sorted(range(len(hits)), key=lambda rank: (-named[rank], rank))
+        if any(named):  # what names none of them is about something else
+            order = [rank for rank in order if named[rank]]
+        chunks = [hits[rank].chunk for rank in order[: self.passages]]
+        cut = [sentences(chunk.text) for chunk in chunks]
         # The heading is part of what a sentence says: "Restart the controller" of which product?
-        texts = [f"{_heading(hit.chunk)}{s.text}" for hit, parts in zip(hits, cut, strict=True) for s in parts]
+        texts = [f"{_heading(chunk)}{s.text}" for chunk, parts in zip(chunks, cut, strict=True) for s in parts]
         vectors = self._embedder.encode([question, *texts], ctx)
         similarities = iter(vectors[1:] @ vectors[0])
-        wanted = identifiers(question)
-        ranked: list[tuple[int, float, int, Passage]] = []
-        for rank, (hit, parts) in enumerate(zip(hits, cut, strict=True)):
-            if not parts:
-                continue
+        found: list[Passage] = []
+        for chunk, parts in zip(chunks, cut, strict=True):
             scores = np.array([next(similarities) for _ in parts], np.float32)
-            similarity = float(scores.max())
+            similarity = float(scores.max(initial=-1.0))
             # A heading is near every question about its section and answers none.
-            scores[[not _says_something(part, hit.chunk) for part in parts]] = -1.0
-            if scores.max() < 0:
+            scores[[not _says_something(part, chunk) for part in parts]] = -1.0
+            if scores.max(initial=-1.0) < 0:
                 continue
             first, last = self._window(parts, scores)
             closeness = tuple(float(score) for score in scores[first:last])
-            passage = Passage(hit.chunk, tuple(parts[first:last]), closeness, similarity)
-            named = sum(contains(identifier, passage.context) for identifier in wanted)
-            ranked.append((-named, -passage.similarity, rank, passage))
-        ranked.sort(key=lambda entry: entry[:3])
-        if any(named for named, *_ in ranked):
-            ranked = [entry for entry in ranked if entry[0]]  # what names none of them is about something else
-        return [passage for *_, passage in ranked[: self.passages]]
+            found.append(Passage(chunk, tuple(parts[first:last]), closeness, similarity))
+        return sorted(found, key=lambda passage: -passage.similarity)
 
     def _window(self, parts: list[Sentence], scores: Array) -> tuple[int, int]:
         """From where to where: the nearest sentence and its neighbours, the nearer side first, while they fit."""
@@ -120,6 +112,11 @@ class Selector:
             else:
                 last += 1
                 room -= lengths[last]
+
+
+def context(chunk: Chunk) -> str:
+    """Everything known about what a chunk speaks of: source file, headings and the whole of its text."""
+    return f"{chunk.source_path}\n{search_text(chunk)}"
 
 
 def _heading(chunk: Chunk) -> str:

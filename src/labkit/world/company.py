@@ -52,7 +52,11 @@ class _Builder:
         self.pack, self.seed, self.cell = pack, seed, cell
         self.graph = FactGraph()
         self.born: dict[str, date] = {}
-        self._taken: set[str] = set()
+        # What the stories name belongs to them alone.
+        self._reserved = {
+            name for arc in pack.arcs for entity in arc.entity for name in (entity.id, entity.name, *entity.aliases)
+        }
+        self._taken: set[str] = set(self._reserved)
         self._issued: dict[str, str] = {}
         self._unused: dict[tuple[str, Pool], list[str]] = {}
         self._torque_changes: dict[Pool, list[Fact]] = defaultdict(list)
@@ -128,7 +132,8 @@ class _Builder:
     def names(self, pool_name: str, pool: Pool) -> list[str]:
         key = (pool_name, pool)
         if key not in self._unused:
-            names = [name for name in self.pack.pools.get(pool_name, ()) if split_of(name) == pool]
+            pooled = self.pack.pools.get(pool_name, ())
+            names = [name for name in pooled if split_of(name) == pool and name not in self._reserved]
             if not names:
                 raise PackError(
                     f"The name pool {pool_name} has no name that falls into the {pool} split",

@@ -33,7 +33,7 @@ from labkit.world.blocks import (
 from labkit.world.chance import weighted
 from labkit.world.facts import Entity, Fact
 from labkit.world.ontology import ONTOLOGY
-from labkit.world.pack import DocumentClass, Layout
+from labkit.world.entries import DocumentClass, Layout
 from labkit.world.prose import Person, Scene, Writer, entity_run
 
 _EXTENSIONS = {"markdown": "md", "text": "txt", "pdf2": "pdf"}

@@ -9,24 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from labkit.errors import PackError
+from labkit.world.entries import Arc, Dirt, DocumentClass, Family, Kind
 from labkit.world.grammar import always_holds, parse, slots
 from labkit.world.ontology import ONTOLOGY
 
 BASE = "tidewater"
 FORMAT = 1
-
-Kind = Literal["statement", "question", "noun_phrase", "compare", "as_of", "premise"]
-Split = Literal["train", "dev", "test"]
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "statement": ("subject", "value"),
@@ -41,164 +37,22 @@ _SCENE = {*_PEOPLE, *ONTOLOGY.kinds, "part2"} - {"person"}
 _RANDOM = {"n", "dec", "time", "bay", "asset"}
 _DATES = {"date", "weekday", "month", "year", "earlier", "later"}
 PII_KINDS = ("email", "phone", "mobile", "iban", "card", "ip", "address", "national_id", "birthdate")
-_ITEM = re.compile(r"(p|ul|ol):[a-z_0-9]+(:\d+-\d+)?(\+.*)?|facts(:\d+-\d+)?|kv|table|rows")
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Family(_Entry):
-    """One way of stating or asking something; see ``docs/packs.md``."""
-
-    relation: str
-    kind: Kind
-    split: Split
-    name: str
-    forms: tuple[str, ...] = Field(min_length=1)
-
-
-class Section(_Entry):
-    """A heading (one of several) and the blocks below it."""
-
-    heading: tuple[str, ...] = ("",)
-    body: tuple[str, ...]
-
-
-class MessagePlan(_Entry):
-    """One mail of a thread."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    sender: Literal["author", "colleague", "colleague2", "contact", "manager"] = Field(alias="from")
-    body: tuple[str, ...]
-
-
-class Layout(_Entry):
-    """One shape a document class comes in."""
-
-    name: str
-    sections: tuple[Section, ...] = ()
-    message: tuple[MessagePlan, ...] = ()
-
-    def items(self) -> Iterator[str]:
-        """Every body item of it."""
-        for section in self.sections:
-            yield from section.body
-        for message in self.message:
-            yield from message.body
-
-
-class DocumentClass(_Entry):
-    """Layouts and passages of one class of document."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    name: str = Field(alias="class")
-    folder: str
-    groups: tuple[str, ...] = ("staff",)
-    weight: float = Field(1.0, gt=0)
-    about: str
-    shape: Literal["document", "thread", "chat"] = "document"
-    lag_days: int = Field(30, ge=0)
-    states: tuple[str, ...]
-    formats: dict[Literal["markdown", "html", "pdf", "pdf2", "docx", "xlsx", "csv", "eml", "json", "text"], float]
-    filename: tuple[str, ...] = Field(min_length=1)
-    title: tuple[str, ...] = Field(min_length=1)
-    layout: tuple[Layout, ...] = Field(min_length=1)
-    bank: dict[str, tuple[str, ...]] = {}
-
-
-class ArcEntity(_Entry):
-    """A core entity of a story."""
-
-    id: str
-    kind: str
-    name: str
-    aliases: tuple[str, ...] = ()
-    details: dict[str, str] = {}
-
-
-class ArcFact(_Entry):
-    """A fact of a story."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    id: str
-    subject: str
-    relation: str
-    value: str
-    aliases: tuple[str, ...] = ()
-    object: str | None = None
-    valid_from: date = Field(alias="from")
-    valid_to: date | None = Field(None, alias="to")
-    groups: tuple[str, ...] = ("staff",)
-
-
-class Evidence(_Entry):
-    """The words of an arc document that state a fact."""
-
-    fact: str
-    quote: str
-
-
-class ArcDocument(_Entry):
-    """A hand-written document."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    path: str
-    doc_class: str = Field(alias="class")
-    date: date
-    author: str
-    to: str = ""
-    title: str
-    text: str
-    evidence: tuple[Evidence, ...] = ()
-
-
-class ArcQuestion(_Entry):
-    """A hand-written question."""
-
-    text: str
-    type: Literal[
-        "single_hop",
-        "multi_hop",
-        "comparison",
-        "aggregation",
-        "time",
-        "global",
-        "unanswerable",
-        "adversarial",
-        "forbidden",
-    ]
-    value: str = ""
-    aliases: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
-    asker: str
-    groups: tuple[str, ...] = ("staff",)
-    as_of: date
-    cost_if_wrong: float = 0.0
-    hops: int = Field(1, ge=0)
-    hero: bool = False
-
-
-class Arc(_Entry):
-    """A story: facts, the documents that disagree about them, and questions."""
-
-    slug: str
-    chapter: str = ""
-    summary: str = ""
-    entity: tuple[ArcEntity, ...] = ()
-    fact: tuple[ArcFact, ...] = ()
-    document: tuple[ArcDocument, ...] = ()
-    question: tuple[ArcQuestion, ...] = ()
-
-
-class Dirt(_Entry):
-    """Rates and material of dirt."""
-
-    rates: dict[str, float] = {}
-    boilerplate: dict[str, tuple[str, ...]] = {}
-    injection: dict[str, tuple[str, ...]] = {}
-    languages: dict[str, tuple[str, ...]] = {}
-    pii: dict[str, tuple[str, ...]] = {}
+_FACTS = r"facts(:[a-z_]+\.[a-z_*]+)?(:\d+-\d+)?"
+_ITEM = re.compile(
+    rf"p:[a-z_0-9]+(:\d+-\d+)?(\+({_FACTS}|[a-z_0-9]+))*|(ul|ol):[a-z_0-9]+(:\d+-\d+)?|{_FACTS}"
+    r"|(kv|table)(:[a-z_]+\.[a-z_*]+)?|rows"
+)
+WIDE: dict[str, frozenset[str]] = {
+    "count.incidents_at_site": frozenset({"site", "year"}),
+    "count.parts_from_supplier": frozenset({"supplier"}),
+    "count.sites_of_customer": frozenset({"customer"}),
+    "count.incidents_with_error": frozenset({"error"}),
+    "sum.downtime_at_site": frozenset({"site", "year"}),
+    "global.causes": frozenset({"year"}),
+    "global.products_with_most_incidents": frozenset({"year"}),
+    "global.changes_reasons": frozenset({"year"}),
+}
+"""What questions about many facts at once are called, and the slots their forms must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +65,8 @@ class Pack:
     pools: dict[str, tuple[str, ...]]
     lists: dict[str, tuple[str, ...]]
     lex: dict[str, tuple[str, ...]]
+    fits: dict[str, dict[str, tuple[str, ...]]]
+    """Per value list: words of a subject's name (or of what is known about it) → the values that suit it."""
     families: tuple[Family, ...]
     classes: dict[str, DocumentClass]
     arcs: tuple[Arc, ...]
@@ -246,6 +102,7 @@ def load_pack(overlay: Path | None = None) -> Pack:
         pools={key: tuple(dict.fromkeys(words)) for key, words in merged.pools.items()},
         lists={key: tuple(dict.fromkeys(words)) for key, words in merged.lists.items()},
         lex={key: tuple(dict.fromkeys(words)) for key, words in merged.lex.items()},
+        fits={key: {word: tuple(values) for word, values in found.items()} for key, found in merged.fits.items()},
         families=tuple(merged.families),
         classes=merged.classes,
         arcs=tuple(merged.arcs[slug] for slug in sorted(merged.arcs)),
@@ -260,6 +117,7 @@ class _Merged:
         self.pools: dict[str, list[str]] = {}
         self.lists: dict[str, list[str]] = {}
         self.lex: dict[str, list[str]] = {}
+        self.fits: dict[str, dict[str, list[str]]] = {}
         self.families: list[Family] = []
         self.classes: dict[str, DocumentClass] = {}
         self.arcs: dict[str, Arc] = {}
@@ -327,6 +185,14 @@ def _entry(model: type[_M], data: dict[str, Any], path: Path, what: str) -> _M:
 
 def _merge_names(data: dict[str, Any], merged: _Merged, path: Path) -> None:
     replace = data.pop("replace", False)
+    if replace:
+        merged.fits.clear()
+    for key, found in data.pop("fits", {}).items():
+        target_fits = merged.fits.setdefault(key, {})
+        for word, values in found.items():
+            if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+                raise PackError(f"[fits.{key}] {word!r} is not a list of values", where=str(path))
+            target_fits[word] = values
     groups: tuple[tuple[dict[str, list[str]], dict[str, Any]], ...] = (
         (merged.lists, data.pop("lists", {})),
         (merged.lex, data.pop("lex", {})),
@@ -371,22 +237,44 @@ def _merge_dirt(found: Dirt, merged: _Merged) -> None:
 
 def _check(pack: Pack, where: str) -> None:
     for family in pack.families:
-        place = f"{where}: {family.relation} / {family.kind} / {family.name}"
-        wide = family.relation.split(".")[0] in {"count", "sum", "global", "absent"}
-        if not wide and family.relation not in ONTOLOGY.relations:
-            raise PackError("An unknown relation", where=place, todo="Use one of ontology.toml.")
-        for form in family.forms:
-            nodes = _parsed(form, place)
-            for need in () if wide else _NEEDS[family.kind]:
-                if not always_holds(nodes, need):
-                    raise PackError(
-                        f"The form {form!r} lacks {{{need}}}", where=place, todo="Every choice must hold it."
-                    )
+        _check_family(pack, family, f"{where}: {family.relation} / {family.kind} / {family.name}")
     for document in pack.classes.values():
         _check_class(pack, document, f"{where}: documents/{document.name}.toml")
 
 
+def _check_family(pack: Pack, family: Family, place: str) -> None:
+    absent = family.relation.split(".")
+    if absent[0] == "absent" and len(absent) == 3 and absent[1] in ONTOLOGY.kinds:
+        needs = allowed = frozenset({"subject"})
+    elif family.relation in WIDE:
+        needs = allowed = WIDE[family.relation]
+    elif family.relation in ONTOLOGY.relations:
+        needs = frozenset(_NEEDS[family.kind])
+        allowed = needs | {"subject"} if family.kind == "question" else needs
+    else:
+        raise PackError(
+            f"{family.relation!r} is an unknown relation",
+            where=place,
+            todo="Use one of ontology.toml or docs/packs.md.",
+        )
+    for form in family.forms:
+        nodes = _parsed(form, place)
+        for need in sorted(needs):
+            if not always_holds(nodes, need):
+                raise PackError(f"The form {form!r} lacks {{{need}}}", where=place, todo="Every choice must hold it.")
+        for slot in slots(nodes):
+            if family.kind == "statement" and slot.name not in {"subject", "value", "date"}:
+                _check_slot(pack, slot.name, slot.part, f"{place}: {form[:60]!r}")
+            elif family.kind != "statement" and (slot.name not in allowed or slot.part):
+                raise PackError(
+                    f"There is no slot {{{slot.name}}} in a {family.kind}", where=f"{place}: {form[:60]!r}",
+                    todo=f"Use {', '.join(sorted(allowed)) or 'none'}.",
+                )  # fmt: skip
+
+
 def _check_class(pack: Pack, document: DocumentClass, place: str) -> None:
+    if document.author and ONTOLOGY.relations.get(document.author) is None:
+        raise PackError(f"author = {document.author!r} is no relation", where=place, todo="Use one of ontology.toml.")
     if document.about not in ONTOLOGY.kinds:
         raise PackError(f"about = {document.about!r} is no kind", where=place, todo="Use a kind of ontology.toml.")
     for layout in document.layout:

@@ -18,7 +18,8 @@ from labkit.world.company import EVENTS, SHARES
 from labkit.world.compose import Plan
 from labkit.world.facts import Entity, Fact, FactGraph, Pool
 from labkit.world.ontology import ONTOLOGY
-from labkit.world.pack import DocumentClass, Pack
+from labkit.world.entries import DocumentClass
+from labkit.world.pack import Pack
 
 WITHHELD = 0.03
 _LONGEST_LIFE = timedelta(days=150)

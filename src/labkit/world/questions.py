@@ -19,7 +19,8 @@ from labkit.world.company import SHARES
 from labkit.world.facts import Entity, Fact, FactGraph, Pool
 from labkit.world.grammar import fill
 from labkit.world.ontology import ONTOLOGY, Relation
-from labkit.world.pack import Kind, Pack
+from labkit.world.entries import Kind
+from labkit.world.pack import Pack
 from labkit.world.values import date_surfaces
 
 Type = Literal[

@@ -8,8 +8,8 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from labkit.course.execute import Execution, KernelDied, NotebookTimeout, execute
-from labkit.errors import CourseError, NotebookFailed
+from labkit.course.execute import Execution, execute
+from labkit.errors import CourseError, KernelDied, NotebookFailed, NotebookTimeout
 
 pytestmark = pytest.mark.slow  # every test starts kernels; the file takes about half a minute
 
