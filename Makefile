@@ -25,6 +25,9 @@ LABKIT = .venv/bin/python -m labkit
 PYTHON ?= $(or $(firstword $(foreach found,python3.11 python3.12 python3 python,$(shell \
 	$(found) -c 'import sys, venv, ensurepip; (3, 11) <= sys.version_info[:2] <= (3, 12) and print("$(found)")' 2>/dev/null))),no-python)
 
+NEED_PYTHON = test "$(PYTHON)" != no-python || { echo "make: no Python 3.11 or 3.12 with the module venv was found. \
+	Install one (on Debian and Ubuntu: python3.11 and python3.11-venv), or name it: make env PYTHON=path" >&2; exit 1; }
+
 .PHONY: help env course lab ask test unit lint doctor lock sbom licences smoke clean
 
 help:  ## what there is
@@ -33,10 +36,11 @@ help:  ## what there is
 env: $(LAB)  ## build .venv from the lock (43 s to 3 min; then nothing to do)
 
 $(LAB): requirements/lab.txt requirements/torch-cuda.txt requirements/environments.toml pyproject.toml scripts/environment.py
-	@$(need_python)
+	@$(NEED_PYTHON)
 	@$(PYTHON) scripts/environment.py lab
 
-env-%: need-python  ## build another environment: phoenix serve serve-cpu serve-cuda quantize legacy
+env-%:  ## build another environment: phoenix serve serve-cpu serve-cuda quantize legacy
+	@$(NEED_PYTHON)
 	@$(PYTHON) scripts/environment.py $*
 
 course: env  ## execute the notebooks, verify them, print the scoreboard

@@ -155,7 +155,7 @@ def _create(folder: Path) -> None:
 
 
 def _installer(python: str) -> None:
-    command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command = [python, "-m", "pip", "install", "-qq", "--no-deps", "--require-hashes"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS / "uv.txt")]
     if subprocess.run(command, env=_clean(), check=False).returncode:
         _stop("pip could not install uv; its reason is above.", "Check the network and run the same command again.")

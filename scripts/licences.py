@@ -76,7 +76,8 @@ def stated(package: Distribution, policy: dict[str, Any]) -> str:
     metadata = package.metadata
     if "License-Expression" in metadata:
         return metadata["License-Expression"]
-    text = (metadata["License"] if "License" in metadata else "").strip().split("\n")[0].strip()
+    texts = metadata.get_all("License") or [""]
+    text = str(texts[0]).strip().split("\n")[0].strip()
     if re.fullmatch(r"[\w.+-]+( (AND|OR|WITH) [\w.+-]+)*", text) and set(_ids(text)) <= set(policy["allowed"]):
         return text
     if text.lower() in policy["texts"]:

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from labkit.errors import PackError
 from labkit.world.blocks import Block, Draft, Heading, Items, Pairs, Paragraph, Run, Sentence, Table, Turn, plain
 from labkit.world.chance import stream
-from labkit.world.facts import Entity, Fact, FactGraph
 from labkit.world.entries import Arc, ArcDocument
+from labkit.world.facts import Entity, Fact, FactGraph
 from labkit.world.pack import Pack
 from labkit.world.prose import split_sentences
 from labkit.world.questions import Ledger, Question

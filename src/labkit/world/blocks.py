@@ -262,7 +262,7 @@ class _Flat:
         previous: Block | None = None
         for block in blocks:
             if previous is not None:
-                self.gap("\n" if isinstance(block, Turn) else "\n\n")
+                self.gap("\n" if isinstance(block, Turn) and isinstance(previous, Turn) else "\n\n")
             self.block(block)
             previous = block
 

@@ -20,16 +20,18 @@ from tqdm import tqdm
 
 from labkit.errors import InputError, WorldError
 from labkit.world.arcs import add_arcs, arc_drafts, arc_questions
+from labkit.world.asker import Asker
 from labkit.world.blocks import Draft, Paragraph, flatten, plain
 from labkit.world.chance import END, day_between, stream, weighted
 from labkit.world.company import build_company
-from labkit.world.compose import Plan, compose, extension, revised, slug
+from labkit.world.compose import Plan, compose, extension, slug
 from labkit.world.dirt import File, Soiler
 from labkit.world.facts import Fact, FactGraph
 from labkit.world.pack import Pack, load_pack
 from labkit.world.planner import Planner
 from labkit.world.prose import Scene, Writer
-from labkit.world.questions import Asker, Ledger, Question, Source
+from labkit.world.questions import Ledger, Question, Source
+from labkit.world.revise import revised
 from labkit.world.traffic import events, traffic
 from labkit.world.wide import Themes
 
@@ -174,7 +176,7 @@ class _Builder:
     ) -> Draft | None:
         changed = {f.fact_id: f for f in plan.facts if f.valid_to is not None}
         rate = self.pack.dirt.rates.get("superseded", 0.0)
-        if "number" not in draft.meta or not changed or rng.random() > rate * 10:  # few documents are eligible
+        if "number" not in draft.meta or not changed or rng.random() > rate:
             return None
         first = max(f.valid_to for f in changed.values() if f.valid_to is not None)
         day = day_between(rng, first, min(END, first + timedelta(days=45)))

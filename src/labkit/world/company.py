@@ -32,10 +32,10 @@ _POOL_OF_KIND = {
     "product": "products",
     "policy": "policy_names",
 }
+_THEMED = {"incident.cause": 14, "change.reason": 8}
+"""Causes and reasons repeat, or there would be nothing to find in them: each cell draws from this many, unevenly."""
 _LETTERS = "ABCDEFGHJKLMNPRSTVWX"
 _LOOKALIKES = 0.25
-_THEMES = 14
-"""Root causes repeat, or there would be nothing to find in them: each cell draws from this many, unevenly."""
 
 
 def build_company(pack: Pack, seed: int, cell: int = 0) -> FactGraph:
@@ -52,10 +52,7 @@ class _Builder:
         self.pack, self.seed, self.cell = pack, seed, cell
         self.graph = FactGraph()
         self.born: dict[str, date] = {}
-        # What the stories name belongs to them alone.
-        self._reserved = {
-            name for arc in pack.arcs for entity in arc.entity for name in (entity.id, entity.name, *entity.aliases)
-        }
+        self._reserved = _reserved(pack)
         self._taken: set[str] = set(self._reserved)
         self._issued: dict[str, str] = {}
         self._unused: dict[tuple[str, Pool], list[str]] = {}
@@ -83,7 +80,7 @@ class _Builder:
         entity_id = f"{self.cell}-{kind}-{pool}-{number}"
         self.graph.add_entity(Entity(entity_id, kind, name, pool, aliases, details))
         first = START if kind in EVENTS else START - timedelta(days=180)
-        last = END - timedelta(days=20) if kind in EVENTS else START + timedelta(days=120)
+        last = END - timedelta(days=20) if kind in EVENTS else START - timedelta(days=1)
         self.born[entity_id] = day_between(rng, first, last)
 
     def person(
@@ -127,7 +124,11 @@ class _Builder:
         names = self.names(pool_name, pool)
         position = self.cell * _dealt(ONTOLOGY.kinds[kind].count)[pool] + number
         lap, index = divmod(position, len(names))
-        return names[index] if lap == 0 else f"{names[index]} {lap + 1}"
+        if not lap:
+            return names[index]
+        # Large companies name their third site of a name after its town; products are numbered.
+        towns = self.pack.lists.get("cities", ()) if kind != "product" else ()
+        return f"{names[index]} {towns[lap - 1] if lap <= len(towns) else lap + 1}"
 
     def names(self, pool_name: str, pool: Pool) -> list[str]:
         key = (pool_name, pool)
@@ -169,19 +170,19 @@ class _Builder:
     def relation(self, relation: Relation) -> None:
         rng = self.stream("facts", relation.name)
         for pool in SHARES:
-            unused: list[str] = []
+            dealt: set[str] = set()
             for subject in self.graph.of_kind(relation.subject, pool):
-                value = self.value(relation, subject, rng, unused)
+                value = self.value(relation, subject, rng, dealt)
                 fact = self.fact(relation, subject, 0, self.born[subject.entity_id], value)
                 if rng.random() < relation.changes:
-                    self.change(relation, subject, fact, rng, unused)
+                    self.change(relation, subject, fact, rng, dealt)
                 else:
                     self.graph.add_fact(fact)
 
-    def change(self, relation: Relation, subject: Entity, old: Fact, rng: random.Random, unused: list[str]) -> None:
+    def change(self, relation: Relation, subject: Entity, old: Fact, rng: random.Random, dealt: set[str]) -> None:
         day = day_between(rng, START + timedelta(days=200), END - timedelta(days=60))
         for _ in range(20):
-            value = self.value(relation, subject, rng, unused)
+            value = self.value(relation, subject, rng, dealt)
             if value[0] != old.value:
                 break
         else:  # a list or pool with a single value: nothing to change to
@@ -214,7 +215,7 @@ class _Builder:
         )
 
     def value(
-        self, relation: Relation, subject: Entity, rng: random.Random, unused: list[str]
+        self, relation: Relation, subject: Entity, rng: random.Random, dealt: set[str]
     ) -> tuple[str, tuple[str, ...], str | None, float | None]:
         if relation.type == "entity":
             chosen = self.object(relation, subject, rng)
@@ -227,7 +228,7 @@ class _Builder:
             day = self.day(relation, subject, rng)
             surfaces = date_surfaces(day)
             return surfaces[0], surfaces[1:], None, float(day.toordinal())
-        return self.word(relation, rng, unused), (), None, None
+        return self.word(relation, subject, rng, dealt), (), None, None
 
     def object(self, relation: Relation, subject: Entity, rng: random.Random) -> Entity:
         if relation.name == "change.part" and self._torque_changes[subject.pool]:
@@ -251,16 +252,37 @@ class _Builder:
             return day_between(rng, date(2015, 3, 1), date(2023, 6, 30))
         return day_between(rng, began - timedelta(days=700), began)
 
-    def word(self, relation: Relation, rng: random.Random, unused: list[str]) -> str:
+    def word(self, relation: Relation, subject: Entity, rng: random.Random, dealt: set[str]) -> str:
         words = self.pack.lists.get(relation.list)
         if not words:
             raise PackError(f"names.toml has no list {relation.list!r}", where=self.pack.name, todo="Add [lists].")
-        if relation.name == "incident.cause":
-            themes = self.stream("themes").sample(words, min(_THEMES, len(words)))
+        if relation.name in _THEMED:
+            themes = self.stream("themes", relation.name).sample(words, min(_THEMED[relation.name], len(words)))
             return rng.choices(themes, [1 / (rank + 1) for rank in range(len(themes))])[0]
-        if not unused:  # deal without repetition while the list lasts, so that answers tell entities apart
-            unused.extend(rng.sample(words, len(words)))
-        return unused.pop()
+        suitable = self.suitable(relation, subject) or words
+        # Deal without repetition while the list lasts, so that answers tell entities apart.
+        word = rng.choice([word for word in suitable if word not in dealt] or suitable)
+        dealt.add(word)
+        return word
+
+    def suitable(self, relation: Relation, subject: Entity) -> list[str]:
+        """The values whose words in ``[fits]`` occur in the subject's name or in what is known about it."""
+        fits = self.pack.fits.get(relation.list, {})
+        if not fits:
+            return []
+        known = [f.value for r in ONTOLOGY.about(subject.kind) for f in self.graph.history(subject.entity_id, r.name)]
+        return [value for key, values in fits.items() if any(key in text for text in (subject.name, *known))
+                for value in values]  # fmt: skip
+
+
+def _reserved(pack: Pack) -> frozenset[str]:
+    """Every name the stories use; nobody and nothing else is called that."""
+    return frozenset(
+        word
+        for arc in pack.arcs
+        for entity in arc.entity
+        for word in (entity.id, entity.name, *entity.aliases, *entity.details.values())
+    )
 
 
 def _dealt(count: int) -> dict[Pool, int]:

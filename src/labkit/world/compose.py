@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from fnmatch import fnmatchcase
 
 from labkit.world.blocks import (
     Block,
@@ -26,14 +26,13 @@ from labkit.world.blocks import (
     Sentence,
     Table,
     Turn,
-    map_sentences,
     plain,
     sentences,
 )
 from labkit.world.chance import weighted
+from labkit.world.entries import DocumentClass, Layout, MessagePlan
 from labkit.world.facts import Entity, Fact
 from labkit.world.ontology import ONTOLOGY
-from labkit.world.entries import DocumentClass, Layout
 from labkit.world.prose import Person, Scene, Writer, entity_run
 
 _EXTENSIONS = {"markdown": "md", "text": "txt", "pdf2": "pdf"}
@@ -51,6 +50,9 @@ _CONTROLLED = frozenset(
 )
 """Classes whose documents carry a number and a revision, and are replaced by later ones."""
 _TURN = re.compile(r"^\s*([abcABC])>\s*", re.MULTILINE)
+_PARAGRAPH = 4
+"""Statements a paragraph of nothing but facts may hold."""
+_MOST_HOLES = 0.25
 _SPEAKERS = {"a": "author", "b": "colleague", "c": "colleague2"}
 
 
@@ -84,15 +86,18 @@ class _Composer:
     def __init__(self, plan: Plan, writer: Writer) -> None:
         self.plan, self.writer = plan, writer
         self.rng = random.Random(plan.seed)
-        self.scene = Scene(writer.pack, writer.graph, plan.about, plan.day, self.rng, plan.facts)
-        self.left = deque(plan.facts)
+        self.scene = Scene(writer.pack, writer.graph, plan.about, plan.day, self.rng, plan.facts, plan.document.author)
+        self.left = list(plan.facts)
         self.introduced: set[str] = set()
+        self.used: set[str] = set()
+        """Forms this document has used: nobody writes the same sentence twice on a page."""
 
     def draft(self) -> Draft:
         document = self.plan.document
         format_name = weighted(self.rng, list(document.formats), list(document.formats.values()))
         layout = self.rng.choice(document.layout)
         title = self.writer.render(self.rng.choice(document.title), self.scene).text
+        self.named_in_title = self.plan.about.name in title or self.plan.about.details.get("id", "\0") in title
         blocks = self.blocks(layout)
         meta = {"author": self.scene.people["author"].name}
         if document.name in _CONTROLLED:
@@ -128,48 +133,54 @@ class _Composer:
         return [*blocks, *self.remainder()]
 
     def thread(self, layout: Layout) -> list[Block]:
-        oldest_first = []
+        oldest_first: list[Message] = []
+        clock = self.rng.randint(6 * 60 + 30, 10 * 60)
         for number, plan in enumerate(layout.message):
             body = [block for item in plan.body for block in self.item(item)]
             if number == len(layout.message) - 1:
                 body += self.remainder()
-            sender = self.scene.people[plan.sender]
-            to = self.scene.people["contact" if plan.sender != "contact" else "author"]
             if body:
-                oldest_first.append(_message(sender, to, self.plan.day, self.rng, tuple(body)))
+                sender, to = self.scene.people[plan.sender], self.scene.people[_answered(layout, number)]
+                oldest_first.append(_message(sender, to, self.plan.day, clock, tuple(body)))
+                clock += self.rng.randint(9, 170)
         return list(reversed(oldest_first))
 
     def chat(self, layout: Layout) -> list[Block]:
         turns: list[Turn] = []
         clock = self.rng.randint(6 * 60, 20 * 60)
+
+        def say(role: str, sentence: Sentence) -> None:
+            nonlocal clock
+            clock = min(clock + self.rng.randint(0, 7), 24 * 60 - 1)
+            turns.append(Turn(self.scene.people[role].run(), _time(clock), sentence))
+
         for section in layout.sections:
             for item in section.body:
-                for block in self.item(item):
-                    for sentence in sentences([block]):
-                        for who, part in _turns(sentence):
-                            clock = min(clock + self.rng.randint(0, 7), 24 * 60 - 1)
-                            speaker = self.scene.people[_SPEAKERS[who or self.rng.choice("abc")]]
-                            turns.append(Turn(speaker.run(), f"{clock // 60:02d}:{clock % 60:02d}", part))
+                for sentence in sentences(self.item(item)):
+                    for who, part in _turns(sentence):
+                        say(_SPEAKERS[who or self.rng.choice("abc")], part)
         for fact in self.drain():
-            speaker = self.scene.people[self.rng.choice(("author", "colleague"))]
-            turns.append(Turn(speaker.run(), f"{clock // 60:02d}:{clock % 60:02d}", self.state(fact)))
+            say(self.rng.choice(("author", "colleague")), self.state(fact))
         return list(turns)
 
     # Items: each yields zero or more blocks
 
     def item(self, item: str) -> Iterator[Block]:
-        if item == "kv":
-            yield from self.pairs()
-        elif item in {"table", "rows"}:
-            yield from self.table()
-        elif item.startswith("facts"):
-            yield from _paragraph([self.state(fact) for fact in self.drain(self.count(item))])
+        shape, _, rest = item.partition(":")
+        if shape == "kv":
+            yield from self.pairs(self.drain(rest))
+        elif shape in {"table", "rows"}:
+            yield from self.table(self.drain(rest))
+        elif shape == "facts":
+            yield from self.stated(self.drain(rest))
         else:
-            shape, _, rest = item.partition(":")
             parts = rest.split("+")
             bank, _, span = parts[0].partition(":")
-            low, high = (int(n) for n in span.split("-")) if span else (1, 1)
-            passages = [p for _ in range(self.rng.randint(low, high)) for p in [self.passage(bank)] if p]
+            low, high = _span(span) or (1, 1)
+            found = [p for _ in range(self.rng.randint(low, high)) for p in [self.passage(bank)] if p]
+            if shape == "ol":  # steps are written in the order they are done
+                found.sort(key=lambda passage: self.plan.document.bank[bank].index(passage[0]))
+            passages = [sentence for _, sentence in found]
             if shape == "p":
                 yield from self.woven(passages, parts[1:])
             elif len(passages) > 1:
@@ -183,73 +194,86 @@ class _Composer:
         last = passages[-1:]
         for part in rest:
             if part.startswith("facts"):
-                last += [self.state(fact) for fact in self.drain(self.count(part))]
+                last += [self.state(fact) for fact in self.drain(part.partition(":")[2])]
             else:
-                last += [p for p in [self.passage(part)] if p]
+                last += [found[1] for found in [self.passage(part)] if found]
         yield from _paragraph(last)
 
-    def passage(self, bank: str) -> Sentence | None:
+    def passage(self, bank: str) -> tuple[str, Sentence] | None:
         document = self.plan.document
-        return self.writer.passage((document.name, bank), document.bank[bank], self.scene)
+        return self.writer.passage((document.name, bank), document.bank[bank], self.scene, self.used)
 
     def state(self, fact: Fact) -> Sentence:
         named = fact.subject_id in self.introduced
         self.introduced.add(fact.subject_id)
-        return self.writer.statement(fact, self.scene, named=named)
+        return self.writer.statement(fact, self.scene, named=named, used=self.used)
 
-    def count(self, item: str) -> int | None:
-        span = item.partition(":")[2]
-        if not span:
-            return None
-        low, high = (int(n) for n in span.split("-"))
-        return self.rng.randint(low, high)
+    def drain(self, wanted: str = "") -> list[Fact]:
+        """The next facts an item asks for: of one relation (``part.torque``, ``part.*``), a few (``1-2``), or all.
 
-    def drain(self, count: int | None = None) -> list[Fact]:
-        taken = len(self.left) if count is None else min(count, len(self.left))
-        return [self.left.popleft() for _ in range(taken)]
+        A few are about one kind of thing, so that a passage is not followed by news from elsewhere.
+        """
+        pattern, _, span = wanted.rpartition(":") if ":" in wanted else ("", "", wanted)
+        if span and not span[0].isdigit():
+            pattern, span = span, ""
+        fitting = [fact for fact in self.left if not pattern or fnmatchcase(fact.relation, pattern)]
+        limits = _span(span)
+        if limits and fitting:
+            kind = _kind(fitting[0])
+            fitting = [fact for fact in fitting if _kind(fact) == kind][: self.rng.randint(*limits)]
+        self.left = [fact for fact in self.left if fact not in fitting]
+        return fitting
 
     def remainder(self) -> list[Block]:
         # A long tail of facts reads better as a table than as a list of sentences.
         if len(self.left) > 6 and self.plan.document.shape == "document":
-            return list(self.table())
-        facts = self.drain()
-        return [
-            b
-            for start in range(0, len(facts), 3)
-            for b in _paragraph([self.state(f) for f in facts[start : start + 3]])
-        ]
+            return list(self.table(self.drain()))
+        return list(self.stated(self.drain()))
 
-    def pairs(self) -> Iterator[Block]:
+    def stated(self, facts: Sequence[Fact]) -> Iterator[Block]:
+        """Paragraphs of statements, one kind of subject at a time."""
+        for kind in dict.fromkeys(map(_kind, facts)):
+            mine = [fact for fact in facts if _kind(fact) == kind]
+            for start in range(0, len(mine), _PARAGRAPH):
+                yield from _paragraph([self.state(fact) for fact in mine[start : start + _PARAGRAPH]])
+
+    def pairs(self, facts: Sequence[Fact]) -> Iterator[Block]:
+        about = self.plan.about
         pairs: list[tuple[str, Sentence]] = []
-        spoken: list[Sentence] = []
-        for fact in self.drain():
+        spoken: list[Fact] = []
+        for fact in facts:
             label = ONTOLOGY.relations[fact.relation].label
-            if fact.subject_id != self.plan.about.entity_id:
+            if fact.subject_id != about.entity_id:
                 label = f"{label} ({self.writer.graph.entities[fact.subject_id].name})"
             cell = self.cell(fact)
             if self.writer.claim(f"{label}: {cell.text}"):
                 pairs.append((label, cell))
             else:  # said in these words elsewhere
-                spoken.append(self.state(fact))
+                spoken.append(fact)
+        if pairs and not self.named_in_title and any(fact.subject_id == about.entity_id for fact in facts):
+            pairs.insert(0, ("Name" if about.kind == "person" else _title(about.kind), Sentence((entity_run(about),))))
         if pairs:
             yield Pairs(tuple(pairs))
-        yield from _paragraph(spoken)
+        yield from self.stated(spoken)
 
-    def table(self) -> Iterator[Block]:
-        facts = self.drain()
-        subjects = list(dict.fromkeys(fact.subject_id for fact in facts))
-        relations = list(dict.fromkeys(fact.relation for fact in facts))
-        for kind in dict.fromkeys(ONTOLOGY.relations[name].subject for name in relations):
-            columns = [name for name in relations if ONTOLOGY.relations[name].subject == kind]
+    def table(self, facts: Sequence[Fact]) -> Iterator[Block]:
+        for kind in dict.fromkeys(map(_kind, facts)):
+            mine = [fact for fact in facts if _kind(fact) == kind]
+            columns = list(dict.fromkeys(fact.relation for fact in mine))
+            by_subject = {
+                fact.subject_id: {f.relation: f for f in mine if f.subject_id == fact.subject_id} for fact in mine
+            }
+            if len(mine) < (1 - _MOST_HOLES) * len(by_subject) * len(columns):
+                yield from self.pairs(mine)  # nobody keeps a table of dashes
+                continue
             header = (_title(kind), *(ONTOLOGY.relations[name].label for name in columns))
-            rows = []
-            for subject in subjects:
-                mine = {fact.relation: fact for fact in facts if fact.subject_id == subject}
-                if not mine.keys() & set(columns):
-                    continue
-                name = Sentence((entity_run(self.writer.graph.entities[subject]),))
-                cells = tuple(self.cell(mine[c]) if c in mine else plain("–") for c in columns)
-                rows.append((name, *cells))
+            rows = [
+                (
+                    Sentence((entity_run(self.writer.graph.entities[subject]),)),
+                    *(self.cell(found[name]) if name in found else plain("–") for name in columns),
+                )
+                for subject, found in by_subject.items()
+            ]
             yield Table(header, tuple(rows))
 
     def cell(self, fact: Fact) -> Sentence:
@@ -265,39 +289,32 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", kept).strip("-.") or "document"
 
 
-def revised(draft: Draft, doc_id: str, day: date, replacement: dict[str, Fact], writer: Writer) -> Draft:
-    """The next revision of a controlled document: same words, but new values where facts have changed.
-
-    ``replacement`` maps the id of a fact the draft states to the one that holds on ``day``.
-    """
-
-    def revise(sentence: Sentence) -> Sentence:
-        facts = [replacement.get(fact_id) for fact_id in sentence.facts]
-        if not any(facts):
-            return sentence
-        now = next(fact for fact in facts if fact is not None)
-        old = writer.graph.facts[sentence.facts[0]]
-        said = next(
-            (surface for surface in sorted(old.surfaces(), key=len, reverse=True) if surface in sentence.text), ""
-        )
-        runs = tuple(replace(run, text=run.text.replace(said, now.value)) for run in sentence.runs) if said else ()
-        return Sentence(runs or (writer.value(now),), (now.fact_id,))
-
-    revision = chr(ord(draft.meta.get("revision", "A")) + 1)
-    stem, dot, ending = draft.path.rpartition(".")
-    return replace(
-        draft,
-        doc_id=doc_id,
-        date=day,
-        path=f"{stem}-rev{revision}{dot}{ending}",
-        blocks=tuple(map_sentences(draft.blocks, revise)),
-        meta={**draft.meta, "revision": revision},
-    )
+def _message(sender: Person, to: Person, day: date, clock: int, body: tuple[Block, ...]) -> Message:
+    return Message(sender.run(), sender.address, to.run(), to.address, day, _time(clock), body)
 
 
-def _message(sender: Person, to: Person, day: date, rng: random.Random, body: tuple[Block, ...]) -> Message:
-    time = f"{rng.randint(7, 19):02d}:{rng.randint(0, 59):02d}"
-    return Message(sender.run(), sender.address, to.run(), to.address, day, time, body)
+def _answered(layout: Layout, number: int) -> str:
+    """Who a mail goes to: outsiders write to the author, who answers them, or, within the house, each other."""
+    plan: MessagePlan = layout.message[number]
+    if plan.to:
+        return plan.to
+    if plan.sender != "author":
+        return "author"
+    others = [message.sender for message in layout.message if message.sender != "author"]
+    return "contact" if "contact" in others or not others else others[0]
+
+
+def _time(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _span(text: str) -> tuple[int, int] | None:
+    low, _, high = text.partition("-")
+    return (int(low), int(high)) if high else None
+
+
+def _kind(fact: Fact) -> str:
+    return ONTOLOGY.relations[fact.relation].subject
 
 
 def _paragraph(found: list[Sentence]) -> Iterator[Block]:

@@ -19,7 +19,7 @@ from PIL import Image
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from labkit.world.blocks import Block, Draft, Heading, Look, Paragraph, Sentence, Table, plain
+from labkit.world.blocks import Block, Draft, Look, Message, Paragraph, Sentence, Table, Turn, plain
 from labkit.world.compose import extension
 from labkit.world.formats import render
 from labkit.world.grammar import fill, parse, slots
@@ -35,6 +35,7 @@ KINDS = (
 
 _TEXTUAL = frozenset({"markdown", "html", "text", "csv"})
 _PERSONAL = frozenset({"eml", "markdown", "html", "docx", "json", "text"})
+_UNDEFINED = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _BOMB_BYTES = 300_000_000
 
 
@@ -67,6 +68,9 @@ class Soiler:
         look, shown = self._look(draft)
         raw = render(draft, look)
         raw, spoiled = self._encoded(raw, draft.format)
+        for kind, mark in (("superseded", "superseded_by"), ("other_language", "language")):
+            if mark in draft.meta:
+                defects.append({"kind": kind})
         main = File(draft.path, raw, draft, [*defects, *shown, *spoiled])
         copies = [*self._copies(main, look)]
         if copies and any(copy.draft is not None for copy in copies):
@@ -90,9 +94,9 @@ class Soiler:
             return draft, defects
         if self.pack.dirt.pii and self._hit("pii"):
             bank, lines = self.rng.choice(sorted(self.pack.dirt.pii.items()))
-            passage = self.writer.passage(("dirt", bank), lines, scene)
-            if passage:
-                draft = _inserted(draft, passage, self.rng)
+            found = self.writer.passage(("dirt", bank), lines, scene)
+            if found:
+                draft = _inserted(draft, found[1], self.rng)
                 defects.append({"kind": "pii"})
         lines = self.pack.dirt.injection.get("lines", ())
         if lines and self._hit("injection"):
@@ -144,8 +148,8 @@ class Soiler:
             return raw, []
         text = raw.decode()
         if self._hit("mojibake"):
-            wrong = text.encode().decode("cp1252", errors="ignore")
-            if wrong != text and wrong.encode() != raw and _repairable(text, wrong):
+            wrong = misread(text)
+            if wrong != text:
                 return wrong.encode(), [{"kind": "mojibake", "characters": sum(not c.isascii() for c in text)}]
         if self._hit("wrong_encoding"):
             encoding = self.rng.choice(("cp1252", "utf-16"))
@@ -220,36 +224,34 @@ def _fits(line: str, values: dict[str, str]) -> bool:
     return all((f"{s.name}.{s.part}" if s.part else s.name) in values for s in slots(parse(line)))
 
 
-def _repairable(text: str, wrong: str) -> bool:
-    """Whether every byte survived: cp1252 leaves five bytes undefined, and what is lost nobody can repair."""
-    try:
-        return wrong.encode("cp1252").decode() == text
-    except UnicodeError:
-        return False
+def misread(text: str) -> str:
+    """UTF-8 read as Windows-1252, the way programs do: the five bytes it leaves undefined pass as they are.
+
+    So no byte is lost and the damage can be undone.
+    """
+    return "".join(chr(byte) if byte in _UNDEFINED else bytes((byte,)).decode("cp1252") for byte in text.encode())
 
 
 def _inserted(draft: Draft, passage: Sentence, rng: random.Random) -> Draft:
-    """The draft with a paragraph more, anywhere but before its first block."""
+    """The draft with a paragraph more: after another paragraph where there is one, in a mail before the greeting."""
     blocks: list[Block] = list(draft.blocks)
-    messages = [n for n, block in enumerate(blocks) if hasattr(block, "blocks")]
-    if messages:  # into a mail of the thread
+    messages = [n for n, block in enumerate(blocks) if isinstance(block, Message)]
+    if messages:
         place = rng.choice(messages)
         message = blocks[place]
-        blocks[place] = replace(message, blocks=(*message.blocks, Paragraph((passage,))))  # type: ignore[union-attr, arg-type]
+        assert isinstance(message, Message)
+        inner = list(message.blocks)
+        inner.insert(max(1, len(inner) - 1), Paragraph((passage,)))
+        blocks[place] = replace(message, blocks=tuple(inner))
     else:
-        place = rng.randint(1, len(blocks)) if blocks else 0
-        while place < len(blocks) and isinstance(blocks[place - 1], Heading):
-            place += 1
+        after_text = [n for n in range(1, len(blocks)) if isinstance(blocks[n - 1], Paragraph)]
+        place = rng.choice(after_text) if after_text else len(blocks)
         blocks.insert(place, Paragraph((passage,)))
     return replace(draft, blocks=tuple(blocks))
 
 
 def _marked(draft: Draft, mark: str) -> tuple[Block, ...]:
-    return (
-        ()
-        if any(hasattr(block, "blocks") or hasattr(block, "speaker") for block in draft.blocks)
-        else (Paragraph((plain(mark),)),)
-    )
+    return () if any(isinstance(block, Message | Turn) for block in draft.blocks) else (Paragraph((plain(mark),)),)
 
 
 def _picture(rng: random.Random) -> bytes:

@@ -26,7 +26,7 @@ FORMAT = 1
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "statement": ("subject", "value"),
-    "question": (),
+    "question": ("subject",),
     "noun_phrase": ("subject",),
     "compare": ("a", "b"),
     "as_of": ("subject", "date"),
@@ -250,7 +250,7 @@ def _check_family(pack: Pack, family: Family, place: str) -> None:
         needs = allowed = WIDE[family.relation]
     elif family.relation in ONTOLOGY.relations:
         needs = frozenset(_NEEDS[family.kind])
-        allowed = needs | {"subject"} if family.kind == "question" else needs
+        allowed = needs
     else:
         raise PackError(
             f"{family.relation!r} is an unknown relation",

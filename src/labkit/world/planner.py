@@ -16,12 +16,15 @@ from fnmatch import fnmatchcase
 from labkit.world.chance import END, START, day_between, stream, weighted
 from labkit.world.company import EVENTS, SHARES
 from labkit.world.compose import Plan
+from labkit.world.entries import DocumentClass
 from labkit.world.facts import Entity, Fact, FactGraph, Pool
 from labkit.world.ontology import ONTOLOGY
-from labkit.world.entries import DocumentClass
 from labkit.world.pack import Pack
 
-WITHHELD = 0.03
+WITHHELD = 0.04
+"""Share of the facts that may be withheld. Names are never: the scenes of documents give neighbours away in passing;
+nor are the days of events, which their documents are dated by."""
+_DATED = frozenset({"incident.date", "firmware.released", "change.effective"})
 _LONGEST_LIFE = timedelta(days=150)
 _FACTS = (3, 11)
 _ROWS = 14
@@ -49,7 +52,11 @@ class Planner:
         }
         self.coverage = Coverage()
         rng = stream(seed, "withheld", cell)
-        self.coverage.withheld = {fact.fact_id for fact in graph if rng.random() < WITHHELD}
+        self.coverage.withheld = {
+            fact.fact_id
+            for fact in graph
+            if rng.random() < WITHHELD and fact.object_id is None and fact.relation not in _DATED
+        }
 
     def plans(self) -> Iterator[Plan]:
         """Plans in the order documents are written; ``coverage`` is complete when they are exhausted."""
@@ -123,6 +130,8 @@ class Planner:
             chosen += rng.sample(spare, min(len(spare), _FACTS[0] - len(chosen)))
         if not chosen:
             return None
+        if _is_sheet(document):
+            chosen += _completing(chosen, true)
         chosen.sort(key=lambda fact: (fact.subject_id != about.entity_id, fact.subject_id))
         return Plan("", document, about, day, tuple(chosen), 0)
 
@@ -172,6 +181,12 @@ class Planner:
 
 def _is_sheet(document: DocumentClass) -> bool:
     return any(item == "rows" for layout in document.layout for item in layout.items())
+
+
+def _completing(chosen: list[Fact], true: list[Fact]) -> list[Fact]:
+    """What else fills the table that the chosen facts would make: its rows are their subjects, its columns theirs."""
+    rows, columns = {fact.subject_id for fact in chosen}, {fact.relation for fact in chosen}
+    return [f for f in true if f.subject_id in rows and f.relation in columns and f not in chosen]
 
 
 def _may_state(document: DocumentClass, fact: Fact) -> bool:

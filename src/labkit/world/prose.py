@@ -64,11 +64,18 @@ class Scene:
     """What the slots mean in one document: its people, things, dates, and where chance comes from."""
 
     def __init__(
-        self, pack: Pack, graph: FactGraph, about: Entity, day: date, rng: random.Random, facts: Sequence[Fact] = ()
+        self,
+        pack: Pack,
+        graph: FactGraph,
+        about: Entity,
+        day: date,
+        rng: random.Random,
+        facts: Sequence[Fact] = (),
+        author: str = "",
     ) -> None:
         self.pack, self.graph, self.about, self.day, self.rng = pack, graph, about, day, rng
         self.pool: Pool = about.pool
-        self.people = self._people()
+        self.people = self._people(author)
         self._things: dict[str, Entity] = {about.kind: about}
         for fact in facts:  # what the document talks about anyway
             for entity_id in (fact.subject_id, fact.object_id):
@@ -79,9 +86,13 @@ class Scene:
         self.earlier = day - timedelta(days=rng.randint(1, 9))
         self.later = day + timedelta(days=rng.randint(2, 16))
 
-    def _people(self) -> dict[str, Person]:
+    def _people(self, author: str) -> dict[str, Person]:
         staff = self.graph.of_kind("person", self.pool)
         chosen = self.rng.sample(staff, min(4, len(staff)))
+        signs = self.graph.at(self.about.entity_id, author, self.day) if author else None
+        if signs and signs.object_id:
+            writer = self.graph.entities[signs.object_id]
+            chosen = [writer, *(person for person in chosen if person is not writer)]
         people = {}
         for number, role in enumerate(("author", "colleague", "colleague2", "manager")):
             entity = chosen[number % len(chosen)]
@@ -186,16 +197,28 @@ class Writer:
     seen: set[int] = field(default_factory=set)
     _decks: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
-    def passage(self, bank: tuple[str, str], lines: Sequence[str], scene: Scene) -> Sentence | None:
-        """A passage of a bank that says nothing the cell has heard before; None when the bank is exhausted."""
+    def passage(
+        self, bank: tuple[str, str], lines: Sequence[str], scene: Scene, used: set[str] | None = None
+    ) -> tuple[str, Sentence] | None:
+        """A passage of a bank that says nothing the cell has heard before, with the form it was made from.
+
+        Forms in ``used`` are left out, the one chosen is added. None when the bank is exhausted.
+        """
+        used = set() if used is None else used
         for _ in range(min(_TRIES, 2 * len(lines))):
-            sentence = self.render(self._deal(bank, lines), scene)
+            form = self._deal(bank, lines)
+            if form in used:
+                continue
+            sentence = self.render(form, scene)
             if self.claim(sentence.text):
-                return sentence
+                used.add(form)
+                return form, sentence
         return None
 
-    def statement(self, fact: Fact, scene: Scene, *, named: bool) -> Sentence:
+    def statement(self, fact: Fact, scene: Scene, *, named: bool, used: set[str] | None = None) -> Sentence:
         """A fact in prose, by a family of the fact's own split; ``named`` when the text has introduced the subject.
+
+        Forms in ``used`` are avoided while there are others, the one chosen is added.
 
         Raises:
             PackError: nobody wrote a statement for the relation and split.
@@ -206,11 +229,15 @@ class Writer:
             raise PackError(
                 f"No {subject.pool} statement for {fact.relation}", where=self.pack.name, todo="Add a family."
             )
+        used = set() if used is None else used
         forms = [form for family in families for form in family.forms]
+        fresh = [form for form in forms if form not in used] or forms
         for _ in range(_TRIES):
-            sentence = self._state(self.rng.choice(forms), fact, subject, scene, named=named)
+            form = self.rng.choice(fresh)
+            sentence = self._state(form, fact, subject, scene, named=named)
             if self.claim(sentence.text):
                 break
+        used.add(form)
         return sentence
 
     def _state(self, form: str, fact: Fact, subject: Entity, scene: Scene, *, named: bool) -> Sentence:
@@ -274,7 +301,7 @@ def _tidy(runs: list[Run]) -> tuple[Run, ...]:
     for run in runs:
         text = run.text
         starts = not before.strip() or (before.rstrip().endswith((".", "!", "?")) and before[-1:].isspace())
-        if starts and text[:1].islower() and not text[:4].lower().startswith(("http", "www.")):
+        if starts and text[:1].islower() and run.pii != "email" and not text.startswith(("http", "www.")):
             text = text[0].upper() + text[1:]
         if text:
             tidy.append(Run(text, run.pii, run.action))

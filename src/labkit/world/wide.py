@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from labkit.world.chance import stream
 from labkit.world.facts import FactGraph
 from labkit.world.grammar import fill
+from labkit.world.ontology import ONTOLOGY
 from labkit.world.pack import Pack
 from labkit.world.questions import STAFF, Ledger, Question
 
@@ -16,8 +17,8 @@ _KEYS = {
     "global.products_with_most_incidents": "incident.product",
     "global.changes_reasons": "change.reason",
 }
-_NAMED = 3
-"""A good answer names this many themes; ``value`` joins them with ``; ``."""
+_NAMED = (3, 2, 4)
+"""A good answer names this many themes, by preference; ``value`` joins them with ``; ``."""
 
 
 class Themes:
@@ -35,12 +36,16 @@ class Themes:
                     self._counts[key, fact.valid_from.year][fact.value] += 1
 
     def questions(self) -> Iterator[Question]:
-        """One question per theme, year and split."""
+        """One question per theme, year and split, where the leaders stand out from the rest.
+
+        Answers that name entities are asked of the test split alone: they mix all pools.
+        """
         for (key, year), counts in sorted(self._counts.items()):
-            themes = [value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:_NAMED]
-            for split in ("train", "dev", "test"):
+            themes = _leaders(counts)
+            entities = ONTOLOGY.relations[_KEYS[key]].type == "entity"
+            for split in ("test",) if entities else ("train", "dev", "test"):
                 forms = [f for family in self.pack.family(key, "question", split) for f in family.forms]
-                if not forms:
+                if not forms or not themes:
                     continue
                 rng = stream(self.seed, key, year, split)
                 text = fill(rng.choice(forms), rng, {"year": str(year)})
@@ -54,3 +59,12 @@ class Themes:
                     relation=key,
                     groups=STAFF,
                 )
+
+
+def _leaders(counts: Counter[str]) -> list[str]:
+    """The most frequent themes, as many as a clear lead allows; none where every cut would be arbitrary."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    for size in _NAMED:
+        if len(ranked) >= size and (len(ranked) == size or ranked[size - 1][1] > ranked[size][1]):
+            return [theme for theme, _ in ranked[:size]]
+    return []

@@ -239,3 +239,12 @@ def test_headings_are_never_the_answer():
 def test_the_first_sentence_of_a_reply(reply, first, done):
     assert first_sentence(reply) == first
     assert is_answered(reply) is done
+
+
+def test_the_right_sentence_about_the_wrong_part_is_not_cited():
+    shelf = Shelf("On PN-20 error E-471 means the motor is hot.", "On PN-30 error E-471 means the belt is loose.")
+    question = "What does error E-471 mean on PN-20?"
+    passages = Selector(WordVectors())(question, shelf.hits, ctx())
+    assert len(passages) == 2
+    assert Attributor()(question, "It means the belt is loose.", passages) is None
+    assert Attributor()(question, "It means the motor is hot.", passages).citation.chunk_id == "c0"

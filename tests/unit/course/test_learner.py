@@ -1,0 +1,64 @@
+"""The learner's system: their functions where filled, the course's stages where not."""
+
+import pytest
+
+from labkit.course.checks.lab00 import hit
+from labkit.course.learner import LearnerSystem
+from labkit.errors import InputError
+from labkit.schema import Answer, RequestContext
+
+CTX = RequestContext()
+
+
+class Found:
+    """A retriever that always finds the same passage."""
+
+    def search(self, query, k, ctx):
+        return [hit("E-417 means low vacuum.")]
+
+
+class Echo:
+    """The course's pipeline, reduced to what it was given."""
+
+    def __init__(self, retriever):
+        self.retriever = retriever
+
+    def ask(self, question, ctx):
+        return Answer(text=self.retriever.search(question, 5, ctx)[0].chunk.text, route="course")
+
+
+def system(**functions):
+    return LearnerSystem(functions, Found(), Echo, "my_system.py")
+
+
+def test_blank_file_is_the_course_pipeline():
+    answer = system().ask("What is E-417?", CTX)
+    assert (answer.text, answer.route) == ("E-417 means low vacuum.", "yours+course")
+
+
+def test_their_retrieval_feeds_the_course_pipeline():
+    answer = system(retrieve=lambda question, k, ctx: [hit("theirs")]).ask("?", CTX)
+    assert (answer.text, answer.route) == ("theirs", "yours+retrieve+course")
+
+
+def test_their_silence_counts():
+    answer = system(abstain=lambda question, hits: True).ask("?", CTX)
+    assert answer.abstained
+    assert answer.route == "yours+abstain"
+
+
+def test_their_answer_cites_the_passages_they_name():
+    answer = system(answer=lambda question, hits, ctx: ("low vacuum", [0])).ask("?", CTX)
+    assert answer.text == "low vacuum"
+    assert [citation.source_path for citation in answer.citations] == ["manual.html"]
+
+
+@pytest.mark.parametrize("given", ["low vacuum", ("low vacuum", [3]), ("low vacuum",), (None, [0])])
+def test_a_malformed_answer_names_function_and_file(given):
+    with pytest.raises(InputError, match=r"answer returned .* at my_system.py"):
+        system(answer=lambda question, hits, ctx: given).ask("?", CTX)
+
+
+def test_retrieve_must_give_hits():
+    with pytest.raises(InputError, match="retrieve returned list"):
+        system(retrieve=lambda question, k, ctx: ["text"]).ask("?", CTX)
