@@ -33,7 +33,7 @@ NEED_PYTHON = test "$(PYTHON)" != no-python || { echo "make: no Python 3.11 or 3
 help:  ## what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-env: $(LAB)  ## build .venv from the lock (43 s to 3 min; then nothing to do)
+env: $(LAB)  ## build .venv from the lock; nothing to do the second time
 
 $(LAB): requirements/lab.txt requirements/torch-cuda.txt requirements/environments.toml pyproject.toml scripts/environment.py
 	@$(NEED_PYTHON)

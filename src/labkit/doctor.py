@@ -8,7 +8,6 @@ installs nothing, and asks no network. It does not know how anything is used: wh
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import platform
 import shutil
@@ -259,8 +258,8 @@ def _cores(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
     words = _read(cgroup / "cpu.max").split()  # "200000 100000", or "max 100000"
     if len(words) != 2:  # cgroup v1
         words = [_read(cgroup / "cpu/cpu.cfs_quota_us"), _read(cgroup / "cpu/cpu.cfs_period_us")]
-    quota, period = (float(word) if word.strip().isdigit() else math.nan for word in words)
-    return min(usable, round(quota / period, 2)) if quota / period > 0 else usable
+    quota, period = (int(word) if word.strip().isdigit() else 0 for word in words)
+    return min(usable, round(quota / period, 2)) if quota and period else usable
 
 
 def _memory(cgroup: Path = Path("/sys/fs/cgroup")) -> float:

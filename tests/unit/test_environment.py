@@ -98,7 +98,7 @@ def test_an_excerpt_of_a_lock_keeps_its_hashes(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("# header\na==1 \\\n    --hash=sha256:aa\nab==2 \\\n    --hash=sha256:bb\n", encoding="utf-8")
     text = SCRIPT["_excerpt"](lock, ["ab"], tmp_path).read_text(encoding="utf-8")
-    assert text == "ab==2 \\\n    --hash=sha256:bb\n\n" or text == "ab==2 \\\n    --hash=sha256:bb\n"
+    assert text.strip() == "ab==2 \\\n    --hash=sha256:bb"
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

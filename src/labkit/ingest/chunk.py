@@ -102,7 +102,7 @@ def chunk(document: Document, spans: list[Span], count: Count, budget: int = BUD
                 start=start,
                 end=end,
                 page=span.page,
-                heading_path=span.heading_path,
+                heading_path=_path(document.title, span.heading_path),
                 lang=document.language,
                 valid_from=document.valid_from,
                 valid_to=document.valid_to,
@@ -126,6 +126,11 @@ def _pack(text: str, spans: list[Span], count: Count, budget: int) -> Iterator[t
             owner = next((span for span in owners if span.end > start), lead)
             page = next((span.page for span in (*headings, *body) if span.end > start), owner.page)
             yield start, end, Span(owner.kind, start, end, owner.heading_path, page)
+
+
+def _path(title: str, headings: tuple[str, ...]) -> tuple[str, ...]:
+    """The headings below the document's title, which many documents repeat as their first heading."""
+    return headings if not title or (headings and headings[0] == title) else (title, *headings)
 
 
 def _sections(spans: list[Span]) -> Iterator[tuple[list[Span], list[Span]]]:

@@ -163,7 +163,7 @@ class Asker:
             return
         word = (_WORDS[amount],) if amount < len(_WORDS) else ()
         answer = (str(amount), (*word, f"{amount} minutes") if key.startswith("sum") else word)
-        text = self._say(form, rng, **names)
+        text = self._say(form, rng, always=False, **names)
         yield from self._ask("aggregation", pool, text, facts[0], facts, answer=answer, hops=len(facts))
 
     def _unanswerable(self, pool: Pool, rng: random.Random) -> Iterator[Question]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -26,6 +25,7 @@ from labkit.world.chance import END, day_between, stream, weighted
 from labkit.world.company import build_company
 from labkit.world.compose import Plan, compose, extension, slug
 from labkit.world.dirt import File, Soiler
+from labkit.world.disk import MANIFEST, Disk, bytes_digest, content_digest
 from labkit.world.facts import Fact, FactGraph
 from labkit.world.pack import Pack, load_pack
 from labkit.world.planner import Planner
@@ -43,9 +43,6 @@ CELL = 300
 _MADE = 0.60
 """Share of a cell's documents that are planned; copies, revisions and debris are the rest."""
 ACCESS_FILE = ".access.toml"
-MANIFEST = "world.json"
-SPLITS = ("train", "dev", "test", "hero")
-_TRUTH = ("documents", "texts", "evidence", "pii", "facts", "entities", "events", "arcs")
 
 
 @dataclass(slots=True)
@@ -61,6 +58,8 @@ class WorldReport:
     defects: dict[str, int] = field(default_factory=dict)
     sha256: str = ""
     """Of every file below the world's folder but the manifest: names and bytes, in order."""
+    content_sha256: str = ""
+    """Of what the world says, whatever compressor the machine has; what ``datasets/worlds.toml`` pins."""
 
 
 def size_of(profile: str) -> int:
@@ -96,11 +95,10 @@ def build_world(
     size = size_of(profile)
     pack = load_pack(pack_dir)
     report = WorldReport(world_version(pack, size, seed), seed, pack.name)
-    _clear(out)
-    with _Disk(out) as disk:
+    with Disk(out) as disk:
         _Builder(pack, size, seed, disk, report).build(progress=progress)
-    report.sha256 = _digest(out)
-    (out / MANIFEST).write_text(json.dumps(asdict(report), indent=1) + "\n", encoding="utf-8")
+    report.sha256, report.content_sha256 = bytes_digest(out), content_digest(out)
+    disk.finish(asdict(report))
     return report
 
 
@@ -119,7 +117,7 @@ def read_manifest(world: Path) -> WorldReport:
 
 
 class _Builder:
-    def __init__(self, pack: Pack, size: int, seed: int, disk: _Disk, report: WorldReport) -> None:
+    def __init__(self, pack: Pack, size: int, seed: int, disk: Disk, report: WorldReport) -> None:
         self.pack, self.size, self.seed, self.disk, self.report = pack, size, seed, disk, report
         self.cells = max(1, round(size / CELL))
         self.defects: Counter[str] = Counter()
@@ -300,77 +298,5 @@ class _Builder:
         self.disk.line(f"questions/{split}.jsonl", question.row())
 
 
-class _Disk:
-    """The files of a world being written; line files stay open until the end."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self._open: dict[str, IO[str]] = {}
-        self._paths: set[int] = set()
-
-    def __enter__(self) -> _Disk:
-        for name in _TRUTH:
-            self._stream(f"truth/{name}.jsonl")
-        for split in SPLITS:
-            self._stream(f"questions/{split}.jsonl")
-        self._stream("traffic/queries.jsonl")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream_ in self._open.values():
-            stream_.close()
-
-    def write_document(self, path: str, raw: bytes) -> str:
-        """Write below documents/; a taken name gets a number. Returns the path used."""
-        stem, dot, ending = path.rpartition(".") if "." in path.rpartition("/")[2] else (path, "", "")
-        number = 1
-        while (key := hash_path(path)) in self._paths:
-            number += 1
-            path = f"{stem}-{number}{dot}{ending}"
-        self._paths.add(key)
-        target = self.out / "documents" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(raw)
-        return path
-
-    def truth(self, name: str, row: dict[str, Any]) -> None:
-        self.line(f"truth/{name}.jsonl", row)
-
-    def line(self, name: str, row: dict[str, Any]) -> None:
-        self._stream(name).write(json.dumps(row, ensure_ascii=False) + "\n")
-
-    def _stream(self, name: str) -> IO[str]:
-        if name not in self._open:
-            target = self.out / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._open[name] = target.open("w", encoding="utf-8", newline="\n")
-        return self._open[name]
-
-
-def hash_path(path: str) -> int:
-    """A key for a path that ignores case, as some file systems do; 8 bytes keep a million paths small."""
-    return int.from_bytes(hashlib.blake2b(path.lower().encode(), digest_size=8).digest(), "big")
-
-
 def _dated(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value.isoformat() if isinstance(value, date) else value for key, value in row.items()}
-
-
-def _clear(out: Path) -> None:
-    if not out.exists() or not any(out.iterdir()):
-        out.mkdir(parents=True, exist_ok=True)
-        return
-    if not (out / "truth").is_dir() and not (out / MANIFEST).exists():
-        raise WorldError("The folder is not empty and is not a world", where=str(out), todo="Give an empty folder.")
-    for part in ("documents", "truth", "questions", "traffic"):
-        shutil.rmtree(out / part, ignore_errors=True)
-    (out / MANIFEST).unlink(missing_ok=True)
-
-
-def _digest(out: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
-        digest.update(path.relative_to(out).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

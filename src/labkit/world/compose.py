@@ -260,9 +260,9 @@ class _Composer:
         for kind in dict.fromkeys(map(_kind, facts)):
             mine = [fact for fact in facts if _kind(fact) == kind]
             columns = list(dict.fromkeys(fact.relation for fact in mine))
-            by_subject = {
-                fact.subject_id: {f.relation: f for f in mine if f.subject_id == fact.subject_id} for fact in mine
-            }
+            by_subject: dict[str, dict[str, Fact]] = {}
+            for fact in mine:
+                by_subject.setdefault(fact.subject_id, {})[fact.relation] = fact
             if len(mine) < (1 - _MOST_HOLES) * len(by_subject) * len(columns):
                 yield from self.pairs(mine)  # nobody keeps a table of dashes
                 continue

@@ -61,6 +61,7 @@ class Soiler:
     def __init__(self, pack: Pack, writer: Writer, rng: random.Random) -> None:
         self.pack, self.writer, self.rng = pack, writer, rng
         self.rates = pack.dirt.rates
+        self._owed: dict[str, float] = {}
 
     def files(self, draft: Draft, scene: Scene | None) -> Iterator[File]:
         """The file of a draft, and whatever copies of it lie around."""
@@ -84,7 +85,13 @@ class Soiler:
         yield File(draft.path, render(draft, look), draft, shown)
 
     def _hit(self, kind: str) -> bool:
-        return self.rng.random() < self.rates.get(kind, 0.0)
+        """Whether the next eligible document gets it: the n-th, 2n-th … at a rate of 1/n, from a random start.
+
+        So a small world gets its share of rare kinds too, and none by luck alone.
+        """
+        owed = self._owed.get(kind, self.rng.random()) + self.rates.get(kind, 0.0)
+        self._owed[kind] = owed % 1.0
+        return owed >= 1.0
 
     # In the blocks
 
@@ -172,9 +179,9 @@ class Soiler:
             path = f"{folder}/{self.rng.choice((f'Copy of {name}', f'{stem} (1).{ending}', f'old/{name}'))}"
             copy = replace(draft, doc_id=f"{draft.doc_id}x", path=path)
             yield File(path, main.raw, copy, [{"kind": "exact_duplicate"}, *main.defects], group=draft.doc_id)
-        if self._hit("near_duplicate") and draft.format not in {"xlsx", "csv"}:
+        if draft.format not in {"xlsx", "csv"} and self._hit("near_duplicate"):
             yield self._near(draft, look, folder, stem)
-        if self._hit("image_only") and draft.format in {"pdf", "pdf2", "docx"}:
+        if draft.format in {"pdf", "pdf2", "docx"} and self._hit("image_only"):
             scan = replace(draft, doc_id=f"{draft.doc_id}i", path=f"{folder}/scan_{stem}.pdf", format="pdf")
             raw = render(scan, Look(image_only=True))
             yield File(
@@ -203,7 +210,7 @@ class Soiler:
         rng = self.rng
         if self._hit("zero_byte"):
             yield File(f"{folder}/{stem}-upload.{ending}", b"", None, [{"kind": "zero_byte"}], quarantine="empty")
-        if self._hit("truncated") and ending in {"pdf", "docx", "xlsx"}:
+        if ending in {"pdf", "docx", "xlsx"} and self._hit("truncated"):
             cut = int(len(main.raw) * rng.uniform(0.3, 0.8))
             yield File(
                 f"{folder}/{stem}~part.{ending}", main.raw[:cut], None, [{"kind": "truncated"}], quarantine="corrupt"

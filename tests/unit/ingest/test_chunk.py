@@ -53,7 +53,7 @@ def test_sections_do_not_mix_and_keep_their_path() -> None:
             Block("paragraph", "Release it."),
         ]
     )
-    assert [piece.heading_path for piece in chunks] == [("Guide", "Start"), ("Guide", "Stop")]
+    assert [piece.heading_path for piece in chunks] == [("t", "Guide", "Start"), ("t", "Guide", "Stop")]
     assert chunks[0].text == "Guide\n\nEmpty\n\nStart\n\nPress the button."
 
 
@@ -82,7 +82,7 @@ def test_an_endless_word_is_cut_by_length() -> None:
 
 def test_quoted_mail_stands_apart() -> None:
     _, chunks = cut([Block("paragraph", "New."), Block("reply", "> Old."), Block("paragraph", "Newer.")])
-    assert [piece.heading_path for piece in chunks] == [(), ("quoted reply",), ()]
+    assert [piece.heading_path for piece in chunks] == [("t",), ("t", "quoted reply"), ("t",)]
 
 
 def test_page_is_the_first_it_stands_on() -> None:

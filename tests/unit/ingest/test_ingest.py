@@ -167,7 +167,11 @@ def test_what_documents_carry(tmp_path: Path) -> None:
     assert str(notice.valid_from) == "2025-03-01"
     assert (wrong.format, wrong.defects) == ("html", ("mislabelled",))
     chunk = next(chunk for chunk in read_chunks(tmp_path / "out") if chunk.heading_path)
-    assert (chunk.heading_path, str(chunk.valid_from), chunk.lang) == (("Limits",), "2025-03-01", "en")
+    assert (chunk.heading_path, str(chunk.valid_from), chunk.lang) == (
+        ("Torque notice Rev B", "Limits"),
+        "2025-03-01",
+        "en",
+    )
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["defects"] == {"mislabelled": 1}
     assert "seconds" not in report
