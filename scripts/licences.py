@@ -16,6 +16,7 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def check(installed: list[Distribution], policy: dict[str, Any], environment: st
         name = canonical(package.metadata["Name"])
         if name == OWN:
             continue
-        if name in excepted:
-            note = excepted[name]
+        pattern = next((pattern for pattern in excepted if fnmatchcase(name, pattern)), "")
+        if pattern:
+            note = excepted[pattern]
             findings[name] = Finding(name, note["licence"], True, note["reason"])
             continue
         licence = stated(package, policy)

@@ -38,6 +38,7 @@ def test_errors_become_one_line_and_status_2(tmp_path):
 
 
 def test_importing_the_command_line_loads_nothing_heavy():
-    code = "import sys, labkit.cli; print([m for m in ('torch', 'transformers', 'lancedb', 'reportlab') if m in sys.modules])"
+    heavy = "('torch', 'transformers', 'lancedb', 'reportlab')"
+    code = f"import sys, labkit.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert found.stdout.strip() == "[]"

@@ -92,6 +92,14 @@ def test_an_exception_counts_in_its_environment_only() -> None:
     assert not check([phoenix], POLICY, "lab")[0].allowed
 
 
+def test_an_exception_may_name_a_family() -> None:
+    library = Planted(License="proprietary, see the terms")
+    library.metadata.replace_header("Name", "nvidia_cublas")
+    assert check([library], POLICY, "lab")[0].allowed
+    library.metadata.replace_header("Name", "not-nvidia-cublas")
+    assert not check([library], POLICY, "lab")[0].allowed
+
+
 def test_no_copyleft_beyond_files_is_on_the_list_and_every_exception_says_why() -> None:
     assert not [licence for licence in POLICY["allowed"] if "GPL" in licence or licence.startswith("Elastic")]
     for packages in POLICY["exceptions"].values():

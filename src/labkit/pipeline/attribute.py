@@ -17,6 +17,7 @@ from labkit.pipeline.text import (
     content_words,
     has_number,
     identifiers,
+    is_front_matter,
     is_negative,
     is_rambling,
     share,
@@ -88,7 +89,9 @@ def quote(question: str, passages: Sequence[Passage]) -> Support | None:
             opens = sentence.text.endswith(":")
             last = passage.sentences[min(position + opens, len(passage.sentences) - 1)]
             text = passage.chunk.text[sentence.start : last.end]
-            if closeness < 0 or text.endswith(":") or (wants_number(question) and not has_number(text)):
+            if closeness < 0 or text.endswith(":") or is_front_matter(text):
+                continue
+            if wants_number(question) and not has_number(text):
                 continue
             score = closeness + share(words, headings | content_words(text))
             if best is None or score > best[0]:

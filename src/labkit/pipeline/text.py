@@ -13,7 +13,10 @@ _SENTENCE_END = re.compile(
     r"|\n[ \t]*\n\s*"  # blank line
     r"|\n(?=[ \t]*(?:[-*+•|>#]|\d+[.)]\s|[A-Za-z][\w /()-]{0,30}:\s))"  # list item, table row, heading, "field: value"
 )
-_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|nr|fig|dr|mr|mrs|ms|inc|ltd|st)\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"\b(?:e\.g|i\.e|etc|vs|cf|approx|ext|tel|no|nr|fig|dr|mr|mrs|ms|inc|ltd|st)\.$", re.IGNORECASE
+)
+_FRONT_MATTER = re.compile(r"(?:title|date|author|created|modified|updated|language|tags|weight|draft|layout): ")
 _LIST_NUMBER = re.compile(r"\s*\d+[.)]")
 # A token with a digit (E-417, 3.2.1, PN-20-118, 18) or an inner capital (KubePodCrashLooping).
 _IDENTIFIER = re.compile(r"[A-Za-z]*\d[\w./:-]*|(?:[A-Za-z]+[-_./])+\w*\d[\w./:-]*|\b[A-Za-z]+[a-z][A-Z]\w*")
@@ -75,6 +78,11 @@ def sentences(text: str) -> list[Sentence]:
             if closing:
                 found[-1] = Sentence(begin, end + len(closing), text[begin : end + len(closing)])
     return found
+
+
+def is_front_matter(line: str) -> bool:
+    """Whether a line is what programs put on top of a document about it, such as its title or date."""
+    return _FRONT_MATTER.match(line) is not None
 
 
 def identifiers(text: str) -> set[str]:

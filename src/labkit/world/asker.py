@@ -36,7 +36,7 @@ _MARGIN = timedelta(days=3)
 _TAIL = 2
 """Words that may follow a long noun phrase in a question before it becomes a riddle."""
 _ARTICLE = "\x02"
-_BARE = re.compile(r"(^|[,:;(–—]\s*|\b(?:the|this|that|our|each|which|another|a)\s+)\x02", re.IGNORECASE)
+_BARE = re.compile(r"(^|[,:;(–—]\s*|\b(?:the|this|that|our|an?)\s+)\x02", re.IGNORECASE)
 
 
 class Asker:
@@ -255,17 +255,21 @@ class Asker:
         """The question of a chain, in phrases that end with what they are about, so that they can be nested."""
         phrase = self._subject(chain[0])
         for depth, fact in enumerate(chain[:-1]):
-            form = self._short(rng, fact.relation, "noun_phrase", pool, 0 if depth else _TAIL)
+            form = self._short(rng, fact.relation, "noun_phrase", pool, shortest=True, tail=0 if depth else _TAIL)
             if form is None:
                 return None
             phrase = self._settled(fill(form, rng, {"subject": phrase}))
-        form = self._short(rng, chain[-1].relation, "question", pool, _TAIL)
+        form = self._short(rng, chain[-1].relation, "question", pool, shortest=len(chain) > 2, tail=_TAIL)
         return self._say(form, rng, subject=phrase) if form else None
 
-    def _short(self, rng: random.Random, relation: str, kind: Kind, pool: Pool, tail: int) -> str | None:
-        """A form with at most ``tail`` words after its subject."""
+    def _short(
+        self, rng: random.Random, relation: str, kind: Kind, pool: Pool, *, shortest: bool, tail: int
+    ) -> str | None:
+        """A form with at most ``tail`` words after its subject, or as few as there are."""
         forms = self._forms(relation, kind, pool)
-        short = [form for form in forms if len(re.findall(r"\w+", form.rpartition("{subject}")[2])) <= tail]
+        tails = {form: len(re.findall(r"\w+", form.rpartition("{subject}")[2])) for form in forms}
+        most = min([tail, *tails.values()]) if shortest else tail
+        short = [form for form in forms if tails[form] <= most]
         return rng.choice(short) if short else None
 
     def _forms(self, relation: str, kind: Kind, pool: Pool) -> list[str]:

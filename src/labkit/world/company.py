@@ -266,13 +266,13 @@ class _Builder:
         return word
 
     def suitable(self, relation: Relation, subject: Entity) -> list[str]:
-        """The values whose words in ``[fits]`` occur in the subject's name or in what is known about it."""
+        """The values whose words in ``[fits]`` occur in the subject's name or in another value of it."""
         fits = self.pack.fits.get(relation.list, {})
         if not fits:
             return []
-        known = [f.value for r in ONTOLOGY.about(subject.kind) for f in self.graph.history(subject.entity_id, r.name)]
-        return [value for key, values in fits.items() if any(key in text for text in (subject.name, *known))
-                for value in values]  # fmt: skip
+        known = (f for r in ONTOLOGY.about(subject.kind) for f in self.graph.history(subject.entity_id, r.name))
+        texts = (subject.name, *(fact.value for fact in known if fact.object_id is None))
+        return [value for word, values in fits.items() if any(word in text for text in texts) for value in values]
 
 
 def _reserved(pack: Pack) -> frozenset[str]:

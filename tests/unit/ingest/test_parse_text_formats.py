@@ -260,3 +260,11 @@ def test_words_of_plain_paragraphs_all_arrive(words: list[str]) -> None:
     source = "\n\n".join(" ".join(words[at : at + 5]) for at in range(0, len(words), 5))
     for fmt in ("markdown", "rst", "text"):
         assert everything(parse(fmt, source)).split() == words  # type: ignore[arg-type]
+
+
+def test_a_definition_stands_with_its_term() -> None:
+    page = "<html><body><main><h1>Card</h1><p>The team and where to find it, for everybody who asks.</p>"
+    page += "<dl><dt>Lead</dt><dd>Ada Byron</dd><dt>Floor</dt><dd>second</dd></dl></main></body></html>"
+    texts = [block.text for block in parse("html", page).blocks]
+    assert "- Lead: Ada Byron" in texts
+    assert "- Floor: second" in texts

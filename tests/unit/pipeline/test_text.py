@@ -9,6 +9,7 @@ from labkit.pipeline.text import (
     content_words,
     has_number,
     identifiers,
+    is_front_matter,
     is_negative,
     is_rambling,
     names,
@@ -92,3 +93,14 @@ def test_small_judgements():
     assert not is_negative("Restart the notary")
     assert is_rambling("the belt the belt the belt the belt the belt")
     assert not is_rambling("Tighten the gripper bolts to 18 N·m before every shift.")
+
+
+@pytest.mark.parametrize("line", ["title: Handover", "date: 2024-10-18", "author: A. Byron"])
+def test_front_matter_is_no_sentence_of_the_document(line):
+    assert is_front_matter(line)
+    assert not is_front_matter(f"The {line}")
+
+
+def test_an_extension_is_not_the_end_of_a_sentence():
+    found = sentences("You reach her at ext. 2719. She answers.")
+    assert [sentence.text for sentence in found] == ["You reach her at ext. 2719.", "She answers."]

@@ -103,14 +103,28 @@ def _extracted(body: Any) -> Iterator[Block]:
             if text := render_table(rows, header=True if marked else None):
                 yield Block("table", text)
         elif kind == "list":
-            for item in element.iter("item"):
-                if text := _text(item):
-                    yield Block("item", f"- {text}")
+            yield from _items(element)
         elif kind == "code":
             if text := "".join(element.itertext()).strip("\n"):
                 yield Block("code", text)
         elif text := _text(element):
             yield Block("quote" if kind == "quote" else "paragraph", text)
+
+
+def _items(element: Any) -> Iterator[Block]:
+    """List items; a definition stands on one line with the term it defines."""
+    term = ""
+    for item in element.iter("item"):
+        text, kind = _text(item), item.get("rend") or ""
+        if kind.startswith("dt"):
+            if term:
+                yield Block("item", f"- {term}")
+            term = text
+        elif text:
+            yield Block("item", f"- {term}: {text}" if term and kind.startswith("dd") else f"- {text}")
+            term = ""
+    if term:
+        yield Block("item", f"- {term}")
 
 
 def _body(tree: Any) -> Any:
