@@ -62,7 +62,7 @@ def test_documents_state_what_their_class_may_of_one_pool(plans: list[Plan], gra
         assert {graph.entities[fact.subject_id].pool for fact in plan.facts} == {plan.about.pool}
 
 
-def test_events_are_written_about_while_they_are_fresh(plans: list[Plan], graph: FactGraph):
+def test_nobody_writes_about_an_event_before_it_happened(plans: list[Plan]):
     for plan in plans:
         own = [f for f in plan.facts if f.subject_id == plan.about.entity_id]
         if plan.about.kind in EVENTS and own and plan.facts[0] in own:
