@@ -291,10 +291,10 @@ scoreboard_row(
 # %% [markdown]
 # ## 6 · Ten answers, graded by hand
 #
-# Our grader looks for accepted wordings. Is that the same as being right? Below are ten answers of the demo, kept
-# with the passages it read, and the grades one of us gave by hand: *right*, *wrong*, or *unsupported* when the answer
-# may be true but nothing in front of the model said so. Chapters 04 and 11 will use your grades, so the lab asks you
-# for them before you see ours.
+# Our grader looks for accepted wordings. Is that the same as being right? Below are ten answers, from the demo and from
+# the plain pipeline, kept with the passages they rest on, and the grades one of us gave by hand: *right*, *wrong*, or
+# *unsupported* when the answer may be true but nothing in front of the model said so. Chapters 04 and 11 will use your
+# grades, so the lab asks you for them before you see ours.
 
 # %%
 from sklearn.metrics import cohen_kappa_score

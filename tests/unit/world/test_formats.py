@@ -163,7 +163,7 @@ def test_long_tables_repeat_their_head_unless_they_are_torn():
 
 
 def test_hyphenation_cuts_words_and_loses_none():
-    prose = "Recommissioning interchangeable manipulators necessitates re-verification documentation. " * 12
+    prose = "No interchangeable manipulator goes out before recommissioning documentation is signed, ever. " * 12
     page = replace(draft("pdf2"), blocks=(Paragraph((plain(prose.strip()),)),))
     cut, whole = (pdf_pages(render(page, Look(hyphenate=hyphenate)))[0] for hyphenate in (True, False))
     marks = re.compile("[\ufffe\u0002-]\\s*")  # what pdfium makes of a hyphen at a line's end
