@@ -17,7 +17,8 @@ from labkit.world.questions import Question
 MAX_WORDS = 60
 LOOKUP_COST = 15.0
 """EUR a person spends looking up what the system abstained from although it could have known."""
-_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+")
+_TOKEN = re.compile(r"(?<!\w)[A-Z][+-]?(?![\w'’]|[-·]\w)|\d+(?:[.,:]\d+)*|[^\W\d_]+")
+_ARTICLE = re.compile(r"(?:^|[.!?]\s)A (?=[a-z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
 
 
@@ -84,9 +85,14 @@ def citation_correct(question: Question, answer: Answer, gold_paths: Collection[
 
 
 def tokens(text: str) -> list[str]:
-    """Words and numbers, folded: ``1,850.50 €`` and ``1850.50`` share a token."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _TOKEN.findall(_THOUSANDS.sub("", folded))
+    """Words and numbers, folded: ``1,850.50 €`` and ``1850.50`` share a token.
+
+    A capital that stands alone (the grade ``A``, ``B+``) keeps its case and sign, so that no article passes for a grade.
+    """
+    plain = _THOUSANDS.sub("", unicodedata.normalize("NFKC", text))
+    plain = _ARTICLE.sub(lambda match: match[0].lower(), plain)
+    found = _TOKEN.findall(plain)
+    return [token if len(token.rstrip("+-")) == 1 and token[0].isupper() else token.casefold() for token in found]
 
 
 def contains(said: list[str], wanted: list[str]) -> bool:

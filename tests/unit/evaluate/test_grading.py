@@ -44,6 +44,25 @@ def test_thousands_separators_do_not_matter():
     assert not value_correct(question(value="2,400 EUR", aliases=()), "2,40 EUR")
 
 
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("It is rated A.", True), ("A sentence is missing.", False), ("such a thing", False), ("Grade A+ it is", False),
+     ("Rated A in 2025", True)],
+)  # fmt: skip
+def test_an_article_is_no_grade(text, right):
+    assert value_correct(question(value="A", aliases=()), text) is right
+
+
+def test_an_identifier_is_no_grade():
+    assert value_correct(question(value="E-417", aliases=()), "it was e-417, sorry")
+    assert value_correct(question(), "18 n·m")
+
+
+def test_a_sign_belongs_to_its_grade():
+    assert value_correct(question(value="B+", aliases=()), "The scorecard says B+ for them.")
+    assert not value_correct(question(value="B+", aliases=()), "The scorecard says B for them.")
+
+
 def test_two_of_three_themes_are_enough():
     themes = question(type="global", value="worn belt; loose cable; dirty sensor", aliases=())
     assert value_correct(themes, "Mostly a worn belt and a dirty sensor")
@@ -85,6 +104,7 @@ def test_contains_finds_every_run(before, wanted, after):
     assert contains([*before, *wanted, *after], wanted) is bool(wanted)
 
 
-@given(st.text(max_size=80))
-def test_tokens_ignore_case_and_width(text):
-    assert tokens(text.upper().lower()) == tokens(text.upper().lower().casefold())
+@given(st.lists(st.sampled_from(["torque", "Heron", "42", "N·m", "E-417"]), max_size=8))
+def test_tokens_ignore_the_case_of_words(parts):
+    text = " ".join(parts)
+    assert [t.casefold() for t in tokens(text.lower())] == [t.casefold() for t in tokens(text.upper())]
