@@ -17,7 +17,7 @@ from labkit.world.questions import Question
 MAX_WORDS = 60
 LOOKUP_COST = 15.0
 """EUR a person spends looking up what the system abstained from although it could have known."""
-_TOKEN = re.compile(r"(?<!\w)[A-Z][+-]?(?![\w'’]|[-·]\w)|\d+(?:[.,:]\d+)*|[^\W\d_]+")
+_TOKEN = re.compile(r"((?<!\w)[A-Z][+-]?(?![\w'’]|[-·]\w))|\d+(?:[.,:]\d+)*|[^\W\d_]+")
 _ARTICLE = re.compile(r"(?:^|[.!?]\s)A (?=[a-z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
 
@@ -87,12 +87,11 @@ def citation_correct(question: Question, answer: Answer, gold_paths: Collection[
 def tokens(text: str) -> list[str]:
     """Words and numbers, folded: ``1,850.50 €`` and ``1850.50`` share a token.
 
-    A capital that stands alone (the grade ``A``, ``B+``) keeps its case and sign, so that no article passes for a grade.
+    A capital that stands alone (the grade ``A``, ``B+``) keeps its case and sign, so that no article passes for one.
     """
     plain = _THOUSANDS.sub("", unicodedata.normalize("NFKC", text))
     plain = _ARTICLE.sub(lambda match: match[0].lower(), plain)
-    found = _TOKEN.findall(plain)
-    return [token if len(token.rstrip("+-")) == 1 and token[0].isupper() else token.casefold() for token in found]
+    return [match[0] if match[1] else match[0].casefold() for match in _TOKEN.finditer(plain)]
 
 
 def contains(said: list[str], wanted: list[str]) -> bool:
