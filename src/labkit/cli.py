@@ -258,7 +258,8 @@ def unit() -> None:
 def test() -> None:
     """Everything CI runs: lint, then all tests, the notebooks among them, each executed once."""
     lint()
-    _run([sys.executable, "-m", "pytest", "-q"])
+    # Two workers, a file to a worker: what a file prepares once is prepared once, and each notebook runs once.
+    _run([sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"])
 
 
 LINT = (

@@ -18,7 +18,7 @@ imports = runpy.run_path(str(ROOT / "scripts" / "smoke.py"))["imports"]
 
 BUILT = Path(sys.prefix) / "labkit-environment"
 PASSED = Path(sys.prefix) / "labkit-imports"
-"""What this environment was built from, and what it was built from when its imports last passed: an environment that has
+"""What this environment was built from, and what it was built from when its imports last passed: one that has
 not been built again since need not import three gigabytes of libraries at every run."""
 
 

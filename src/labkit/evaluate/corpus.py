@@ -15,6 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from labkit.ingest import ingest
 from labkit.llm import Embedder
 from labkit.retrieve import index as build_index
@@ -94,14 +96,17 @@ def _prepare(
 
 
 def _once(target: Path, make: Callable[[Path], object]) -> None:
-    """Run ``make`` into a fresh folder and rename it into place, unless it is there."""
+    """Run ``make`` into a fresh folder and rename it into place, unless it is there; others who want it wait."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    begun = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(begun, ignore_errors=True)
-    make(begun)
-    begun.rename(target)
+    with FileLock(f"{target}.lock"):
+        if target.exists():
+            return
+        begun = target.with_name(f"{target.name}.partial")
+        shutil.rmtree(begun, ignore_errors=True)
+        make(begun)
+        begun.rename(target)
 
 
 def read_questions(world: Path, split: str) -> list[Question]:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from labkit.world.blocks import Draft, Heading, Message, Pairs, Paragraph, Run, Table, flatten, plain
 from labkit.world.chance import stream
-from labkit.world.dirt import KINDS, File, Soiler, misread
-from labkit.world.entries import Dirt
+from labkit.world.dirt import File, Soiler, misread
+from labkit.world.entries import KINDS, Dirt
 from labkit.world.facts import FactGraph
 from labkit.world.pack import Pack
 from labkit.world.prose import Scene, Writer

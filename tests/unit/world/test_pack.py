@@ -69,6 +69,13 @@ def complaint(folder: Path) -> str:
         ({"documents/memo": 'author = "incident.friend"\n' + DOCUMENT}, ["incident.friend", "no relation"]),
         ({"documents/memo": "colour = 3\n" + DOCUMENT}, ["colour", "memo.toml"]),
         ({"dirt": "[rates]\nmojibake = 'often'\n"}, ["rates.mojibake", "dirt.toml"]),
+        ({"dirt": "[rates]\nrust = 0.1\n"}, ["'rust'", "dirt.toml", "mojibake"]),
+        ({"dirt": "[rates]\nmojibake = 1.1\n"}, ["rates.mojibake", "dirt.toml"]),
+        ({"dirt": "[boilerplate]\nfooter = ['{site}']\n"}, ["no slot {site}", "boilerplate"]),
+        ({"dirt": "[injection]\nlines = ['{author}']\n"}, ["no slot {author}", "injection"]),
+        ({"dirt": "[pii]\nx = ['{pii.shoe}']\n"}, ["personal data", "shoe"]),
+        ({"arcs/a": "[[document]]\npath='a.md'\nclass='x'\ndate=2024-01-02\nauthor='A'\ntitle='T'\ntext='x'\n"
+          "evidence=[{fact='gone', quote='x'}]\n"}, ["'gone'", "arcs/a"]),
         ({"arcs/a": "[[entity]]\nid = 3\n"}, ["arcs/a.toml", "entity"]),
     ],
 )  # fmt: skip

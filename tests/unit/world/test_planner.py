@@ -1,5 +1,7 @@
 """Which documents exist and what they may state."""
 
+from dataclasses import replace
+
 import pytest
 
 from labkit.world.chance import END, START
@@ -43,6 +45,16 @@ def test_restricted_facts_stand_only_in_documents_that_staff_cannot_read(plans: 
                 assert "staff" not in plan.document.groups
                 assert set(fact.groups) & set(plan.document.groups)
     assert restricted > 20
+
+
+def test_a_class_open_to_staff_states_no_secret_whatever_it_lists(pack: Pack, graph: FactGraph):
+    memo = pack.classes["ticket"].model_copy(update={"states": ("*",), "about": "part", "weight": 50.0})
+    greedy = replace(pack, classes={"memo": memo, "sheet": pack.classes["purchasing_sheet"]})
+    plans = list(Planner(greedy, graph, seed=3, cell=0, documents=60).plans())
+    told = {fact.relation for plan in plans if plan.document is memo for fact in plan.facts}
+    assert "part.torque" in told
+    assert "part.price" in {fact.relation for plan in plans if plan.document is not memo for fact in plan.facts}
+    assert not told & {"part.price", "team.budget", "contract.penalty", "rma.credit"}
 
 
 def test_withheld_facts_are_planned_nowhere(planner: Planner, plans: list[Plan]):

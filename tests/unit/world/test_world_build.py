@@ -1,6 +1,9 @@
 """Building: same seed same bytes, manifest, refusals, interruptions, pins."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,12 @@ def test_same_seed_same_bytes_other_seed_others(small_world: Path, tmp_path: Pat
     other = build_world("40", 2, tmp_path / "again", progress=False)
     assert other.sha256 != first.sha256
     assert other.content_sha256 != first.content_sha256
+
+
+def test_bytes_depend_on_no_hash_seed(small_world: Path, tmp_path: Path):
+    code = f"from labkit.world.build import *; build_world('40', 1, Path({str(tmp_path / 'w')!r}), progress=False)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONHASHSEED": "4711"})
+    assert read_manifest(tmp_path / "w") == read_manifest(small_world)
 
 
 def test_digests_notice_a_changed_letter(small_world: Path, tmp_path: Path):
