@@ -26,7 +26,7 @@ from labkit.world.company import build_company
 from labkit.world.compose import Plan, compose, extension, slug
 from labkit.world.dirt import File, Soiler
 from labkit.world.disk import MANIFEST, Disk, bytes_digest, content_digest
-from labkit.world.facts import Fact, FactGraph
+from labkit.world.facts import FactGraph
 from labkit.world.pack import Pack, load_pack
 from labkit.world.planner import Planner
 from labkit.world.prose import Scene, Writer
@@ -178,12 +178,11 @@ class _Builder:
             return None
         first = max(f.valid_to for f in changed.values() if f.valid_to is not None)
         day = day_between(rng, first, min(END, first + timedelta(days=45)))
-        now: dict[str, Fact] = {}
-        for fact in plan.facts:
-            current = graph.at(fact.subject_id, fact.relation, day)
-            if current is not None and current.fact_id not in planner.coverage.withheld:
-                now[fact.fact_id] = current
-        return revised(draft, f"{draft.doc_id}r", day, now, writer)
+        now = {f.fact_id: graph.at(f.subject_id, f.relation, day) for f in plan.facts}
+        known = {old: fact for old, fact in now.items() if fact is not None}
+        if any(fact.fact_id in planner.coverage.withheld for fact in known.values()):
+            return None  # the new value is written down nowhere
+        return revised(draft, f"{draft.doc_id}r", day, known, writer)
 
     def _foreign(self, planner: Planner, writer: Writer, cell: int) -> Iterator[Draft]:
         """Short documents in other languages; they state no fact of the graph."""

@@ -22,16 +22,9 @@ from reportlab.pdfgen.canvas import Canvas
 from labkit.world.blocks import Block, Draft, Look, Message, Paragraph, Sentence, Table, Turn, plain
 from labkit.world.compose import extension
 from labkit.world.formats import render
-from labkit.world.grammar import fill, parse, slots
+from labkit.world.grammar import fill
 from labkit.world.pack import Pack
 from labkit.world.prose import Scene, Writer
-
-KINDS = (
-    "mojibake", "wrong_encoding", "exact_duplicate", "near_duplicate", "superseded", "boilerplate", "truncated",
-    "zero_byte", "mislabelled", "encrypted", "bomb", "table_split", "hyphenation", "image_only", "pii", "injection",
-    "other_language",
-)  # fmt: skip
-"""Every kind of dirt; ``superseded`` is planned in ``build``, where facts change."""
 
 _TEXTUAL = frozenset({"markdown", "html", "text", "csv"})
 _PERSONAL = frozenset({"eml", "markdown", "html", "docx", "json", "text"})
@@ -145,8 +138,7 @@ class Soiler:
             "date": draft.date.isoformat(),
             "year": str(draft.date.year),
         }
-        usable = [line for line in lines if _fits(line, values)]
-        return fill(self.rng.choice(usable), self.rng, values) if usable else ""
+        return fill(self.rng.choice(lines), self.rng, values)
 
     # In the bytes
 
@@ -225,10 +217,6 @@ class Soiler:
         if self._hit("bomb"):
             yield File(f"{folder}/{stem}_export.{rng.choice(('docx', 'xlsx'))}", bomb(), None, [{"kind": "bomb"}],
                        quarantine="bomb")  # fmt: skip
-
-
-def _fits(line: str, values: dict[str, str]) -> bool:
-    return all((f"{s.name}.{s.part}" if s.part else s.name) in values for s in slots(parse(line)))
 
 
 def misread(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -118,8 +119,13 @@ def content_digest(world: Path) -> str:
     return digest.hexdigest()
 
 
-def _files(world: Path) -> list[Path]:
-    return sorted(p for p in world.rglob("*") if p.is_file() and p.name not in {MANIFEST, PARTIAL})
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file, folder by folder in the order of names: no list of a million paths."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path)
+        elif path.name not in {MANIFEST, PARTIAL}:
+            yield path
 
 
 def _clear(out: Path) -> None:

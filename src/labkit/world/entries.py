@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -166,10 +166,18 @@ class Arc(_Entry):
     question: tuple[ArcQuestion, ...] = ()
 
 
+KINDS = (
+    "mojibake", "wrong_encoding", "exact_duplicate", "near_duplicate", "superseded", "boilerplate", "truncated",
+    "zero_byte", "mislabelled", "encrypted", "bomb", "table_split", "hyphenation", "image_only", "pii", "injection",
+    "other_language",
+)  # fmt: skip
+"""Every kind of dirt. All are made in ``dirt`` but ``superseded`` and ``other_language``, which are whole documents."""
+
+
 class Dirt(_Entry):
     """Rates and material of dirt."""
 
-    rates: dict[str, float] = {}
+    rates: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     boilerplate: dict[str, tuple[str, ...]] = {}
     injection: dict[str, tuple[str, ...]] = {}
     languages: dict[str, tuple[str, ...]] = {}

@@ -18,7 +18,7 @@ _TOWNS = ("Aldermouth", "Penhallow", "Wexcombe", "Norrhamn", "Eichfeld", "Saint-
 
 
 def personal_value(kind: str, first: str, last: str, company: str, rng: random.Random) -> str:
-    """One piece of personal data of ``kind`` (see ``PII_KINDS`` of :mod:`labkit.world.pack`)."""
+    """One piece of personal data of ``kind`` (see ``PII_KINDS`` of :mod:`labkit.world.check`)."""
     makers: dict[str, Callable[[], str]] = {
         "email": lambda: address_of(first, last, company),
         "phone": lambda: rng.choice((f"+44 1632 960{rng.randint(100, 999)}", f"(01632) 960 {rng.randint(100, 999)}")),

@@ -1,8 +1,8 @@
 """Which documents exist: every fact stated somewhere its readers may look, on a day it was true.
 
 The planner walks one cell pool by pool and hands out plans until each fact has a home and the number of documents is
-reached; facts that found none by then stay unwritten and unasked. A small share of facts is withheld on purpose: true, but written down nowhere. This module knows nothing about
-wording.
+reached; facts that found none by then stay unwritten and unasked. A small share of facts is withheld on purpose: true,
+but written down nowhere. This module knows nothing about wording.
 """
 
 from __future__ import annotations
