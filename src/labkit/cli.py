@@ -73,6 +73,15 @@ def world_check_pack(folder: Path) -> None:
     typer.echo(f"{pack.version}: {len(pack.families)} families, {len(pack.classes)} classes, {passages} passages: ok")
 
 
+@world_app.command("pin")
+def world_pin() -> None:
+    """After a change to the generator that was meant: rewrite the pinned digests and the data card's figures."""
+    from labkit.world.pin import pin
+
+    for pinned in pin(_root() / "datasets"):
+        typer.echo(f"{pinned.profile:<6} seed {pinned.seed}: {pinned.content_sha256}")
+
+
 # The pipeline
 
 
@@ -239,6 +248,19 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="as JSON")] = Fals
 
 
 # The maintainer's commands: `make NAME` does the same
+
+
+@app.command()
+def env(name: Annotated[str, typer.Argument(help="lab, phoenix, serve, quantize or legacy")] = "lab") -> None:
+    """Build an environment from its lock, or see that it is built."""
+    _run([sys.executable, "scripts/environment.py", name])
+
+
+@app.command()
+def lock(upgrade: Annotated[bool, typer.Option("--upgrade", help="take newer versions")] = False) -> None:
+    """Resolve what is asked for again, then rewrite the bill of materials."""
+    _run([sys.executable, "scripts/lock.py", *(["--upgrade"] if upgrade else [])])
+    _run([sys.executable, "scripts/sbom.py", "lab", "docs/sbom.json"])
 
 
 @app.command()
