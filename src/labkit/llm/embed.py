@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,8 @@ from labkit.llm.bert import Backend, Bert
 from labkit.llm.decoder import Array
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labkit.models import ModelFiles
     from labkit.schema import RequestContext
     from labkit.settings import Settings
@@ -85,7 +88,7 @@ class LocalEmbedder:
 
         self.name = files.version
         self.fingerprint = f"{files.version}/mean/{MAX_TOKENS}"
-        self._bert = Bert(files.path)
+        self._bert = _bert(files.path)
         self._threads, self._backend = threads, backend
         self._tokenizer = Tokenizer.from_file(str(files.path / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -125,6 +128,12 @@ class LocalEmbedder:
 
             torch.set_num_threads(self._threads)
         return "torch"
+
+
+@lru_cache(maxsize=1)
+def _bert(folder: Path) -> Bert:
+    """One copy of the weights for all embedders of this process; the encoder keeps nothing between two calls."""
+    return Bert(folder)
 
 
 class HttpEmbedder:

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from labkit.errors import BudgetExceeded, InputError, ModelError
@@ -211,8 +212,14 @@ def _engine(folder: Path, device: Device, threads: int) -> Engine:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
         threadpool_limits(threads or _idle_cores(), user_api="blas")
-        return Decoder(folder)
+        return _decoder(folder)
     return _TransformersEngine(folder, device, threads)
+
+
+@lru_cache(maxsize=1)
+def _decoder(folder: Path) -> Decoder:
+    """One copy of the weights for all chats of this process; a decoder keeps nothing between two calls."""
+    return Decoder(folder)
 
 
 def _idle_cores() -> int:
