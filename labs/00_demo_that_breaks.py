@@ -20,7 +20,7 @@
 import re
 from datetime import date
 
-from labkit.course import check
+from labkit.course import NotAttempted, check
 
 # %% [markdown]
 # ### q1 · Is the value in it?

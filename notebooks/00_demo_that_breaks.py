@@ -138,7 +138,7 @@ record("cost_of_the_torque_answer", hero.cost_if_wrong, "EUR", "lower")
 # %%
 from labkit.bench.answer import sample
 
-questions = sample(read_questions(world, "test"), 18, seed)
+questions = sample(read_questions(world, "test"), 27, seed)
 for kind in sorted({question.type for question in questions}):
     example = next(question for question in questions if question.type == kind)
     print(f"{kind:<13} {example.text}")
@@ -179,7 +179,7 @@ corpus = Corpus(world / "documents", world, world, world)
 graded = ask_all(system, questions, corpus, progress=False)
 found = figures([grade for grade, _ in graded], seed)
 
-# %%
+# %% tags=["generated"]
 right = found["answers_right"]
 record("demo_answers_right", right.value, direction="higher")
 record("demo_money_lost_per_100", found["money_lost_per_100"].value, "EUR", "lower")
@@ -201,7 +201,7 @@ for grade, answer in graded[:12]:
 # **ingested**; it was ingested and not **retrieved**; it was retrieved and **misread**; or there was **nothing to
 # answer** and the system answered all the same. The truth records let us say which.
 
-# %%
+# %% tags=["generated"]
 from matplotlib import pyplot as plt
 
 from labkit.evaluate.corpus import gold_paths
@@ -262,7 +262,7 @@ pipeline = build_pipeline(prepared.index, lab)
 again = ask_all(pipeline, questions, prepared, progress=False)
 plain = figures([grade for grade, _ in again], seed)
 
-# %%
+# %% tags=["generated"]
 for name in ("answers_right", "citation_correct", "abstention_recall", "money_lost_per_100"):
     before, after = found[name], plain[name]
     shown = [f"{one.value:10.2f}" if one.value is not None else "         –" for one in (before, after)]
@@ -275,7 +275,7 @@ record("plain_money_lost_per_100", plain["money_lost_per_100"].value, "EUR", "lo
 # because the skeleton keeps silent more often. Silence is not free either: somebody has to look the answer up. The
 # price of that is in the figure too.
 
-# %%
+# %% tags=["generated"]
 seconds = sorted(grade.seconds for grade, _ in graded)
 core_seconds = 2 * sum(seconds) / len(seconds)
 scoreboard_row(
@@ -332,7 +332,7 @@ with capture() as spans:
 for span in spans:
     print(f"{'  ' * span.depth}{span.kind or 'SPAN':<10} {span.name}")
 
-# %%
+# %% tags=["generated"]
 retriever = next(span for span in spans if span.kind == "RETRIEVER")
 for rank, (_, metadata, text) in enumerate(retriever.documents, 1):
     name = json.loads(metadata)["file_path"].split("/documents/")[1]
