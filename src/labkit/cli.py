@@ -226,7 +226,9 @@ def course(
 ) -> None:
     """Execute the notebooks, verify them, compare with the committed ones, and print the scoreboard."""
     from labkit.course.run import run_course
+    from labkit.course.session import unpack_models
 
+    unpack_models()
     report = run_course(_root(), names=names, profile=profile, seed=_seed(seed), force=force, update=update)
     typer.echo(report.table())
     report.raise_if_bad()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from labkit.course.run import CourseReport, run_course, run_labs
+from labkit.course.session import unpack_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def course() -> CourseReport:
     """The whole course: executed once, verified, compared."""
+    unpack_models()
     return run_course(ROOT)
 
 

@@ -1,6 +1,6 @@
 """The one setup line of a notebook: offline, quiet about known noise, plots readable without colour.
 
-This module loads no model and draws nothing.
+This module loads no model and draws nothing; :func:`unpack_models` is for whoever executes notebooks.
 """
 
 from __future__ import annotations
@@ -71,3 +71,18 @@ def _plot_style() -> None:
             "svg.hashsalt": "labkit",
         }
     )
+
+
+def unpack_models() -> None:
+    """Unpack the in-process models now, so that no notebook is the first to need them and says so in its outputs.
+
+    Raises:
+        ModelError: a model cannot be found.
+    """
+    from labkit.models import resolve
+
+    settings = get_settings()
+    if settings.chat_url is None:
+        resolve(settings.chat_model, settings.home)
+    if settings.embed_url is None:
+        resolve(settings.embed_model, settings.home)
