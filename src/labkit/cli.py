@@ -269,7 +269,7 @@ def lock(upgrade: Annotated[bool, typer.Option("--upgrade", help="take newer ver
 def lint() -> None:
     """Style, types and the import contract."""
     for command in LINT:
-        _run([sys.executable, "-m", *command])
+        _run([sys.executable, *command])
 
 
 @app.command()
@@ -287,10 +287,10 @@ def test() -> None:
 
 
 LINT = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy",),
-    ("importlinter.cli",),
+    ("-m", "ruff", "check", "."),
+    ("-m", "ruff", "format", "--check", "."),
+    ("-m", "mypy"),
+    ("-c", "from importlinter.cli import lint_imports_command as run; run()"),  # has no -m form
 )
 
 

@@ -42,3 +42,12 @@ def test_importing_the_command_line_loads_nothing_heavy():
     code = f"import sys, labkit.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert found.stdout.strip() == "[]"
+
+
+def test_every_lint_command_runs_its_tool():
+    from labkit.cli import LINT
+
+    said = [subprocess.run([sys.executable, *c, "--help"], capture_output=True, text=True, timeout=120) for c in LINT]
+    assert [
+        name in found.stdout.lower() for name, found in zip(("ruff", "ruff", "mypy", "contract"), said, strict=True)
+    ] == [True] * 4
