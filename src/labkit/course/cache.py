@@ -25,10 +25,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 DERIVED = {"scoreboard.json"}
 """Files under ``datasets/`` that executions produce rather than use."""
 
+_ELSEWHERE = {"home", "data", "chat_api_key", "embed_api_key"}
+"""Settings that say where things are or open doors; no committed output may depend on them."""
+
 
 def key_of(source: Path, parameters: Mapping[str, Any], root: Path) -> str:
     """Hash of everything an execution of this source depends on."""
-    settings = get_settings().model_dump(mode="json", exclude={"home", "chat_api_key", "embed_api_key"})
+    settings = get_settings().model_dump(mode="json", exclude=_ELSEWHERE)
     parts = [
         hashlib.sha256(source.read_bytes()).hexdigest(),
         json.dumps(parameters, sort_keys=True),
