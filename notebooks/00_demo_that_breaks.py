@@ -121,7 +121,7 @@ for doc_id, row in sorted(titles.items(), key=lambda item: item[1]["date"]):
 # idea that the page was old, and no way to say so. The night after, a gripper finger tightened to the old figure
 # cracked and dropped a tote from two metres. Nobody stood below it. </details>
 #
-# Dana Whitlock, who runs safety, wrote the mail at the end of that list. Its last line is a requirement for
+# Dana Whitlock, who runs safety, wrote the mail in that list. It holds a requirement for
 # everything we build from here: *no citation, no answer.*
 
 # %%
@@ -271,9 +271,9 @@ record("plain_answers_right", plain["answers_right"].value, "", "higher")
 record("plain_money_lost_per_100", plain["money_lost_per_100"].value, "EUR", "lower")
 
 # %% [markdown]
-# Compare the intervals before you celebrate: with this few questions only the money is clearly apart, and it is apart
-# because the skeleton keeps silent more often. Silence is not free either: somebody has to look the answer up. The
-# price of that is in the figure too.
+# Before you celebrate: with this few questions the intervals are wide, and a few dear questions carry most of the
+# money. The skeleton loses less largely because it keeps silent more often. Silence is not free either: somebody has to
+# look the answer up. The price of that is in the figure too.
 
 # %% tags=["generated"]
 seconds = sorted(grade.seconds for grade, _ in graded)
@@ -336,7 +336,8 @@ for span in spans:
 retriever = next(span for span in spans if span.kind == "RETRIEVER")
 for rank, (_, metadata, text) in enumerate(retriever.documents, 1):
     name = json.loads(metadata)["file_path"].split("/documents/")[1]
-    print(f"{rank}. {name}: {('18 N·m' in text and 'says 18 N·m') or 'no torque in it'}")
+    said = "says" if "18 N·m" in " ".join(text.split()) else "does not say"
+    print(f"{rank}. {name}: {said} 18 N·m")
 
 # %% [markdown]
 # The model did as it was told: the passage in front of it says what it answered. The trace clears the model and
