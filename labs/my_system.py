@@ -28,6 +28,11 @@ def chunk(document: Document) -> list[tuple[int, int]]:
     raise NotAttempted("chunk")
 
 
+def order(question: str, passages: list[str]) -> list[int]:
+    """In which order the model reads the passages: positions from 0, each once. (Chapter 02b)"""
+    raise NotAttempted("order")
+
+
 def retrieve(question: str, k: int, ctx: RequestContext) -> list[Hit]:
     """Find the k best passages the asker may see, as of the asker's date. (Chapter 03)"""
     raise NotAttempted("retrieve")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ app.add_typer(world_app, name="world")
 ProfileOption = Annotated[str, typer.Option(help="size of the world: ci, full or a number of documents")]
 SeedOption = Annotated[int | None, typer.Option(help="seed of every random stream (default: LABKIT_SEED)")]
 PackOption = Annotated[Path | None, typer.Option(help="a pack to lay over the course's own (docs/packs.md)")]
+EngineName = Literal["pool", "ray"]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="no progress bars")]
 
 
@@ -89,13 +90,18 @@ def world_pin() -> None:
 def ingest(
     folder: Path,
     out: Annotated[Path, typer.Option(help="where the tables go")],
-    workers: Annotated[int, typer.Option(min=1, help="parser processes")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="processes, or Ray tasks in flight")] = 1,
+    engine: Annotated[
+        EngineName, typer.Option(help="pool: this machine; ray: RAY_ADDRESS, or a cluster started here")
+    ] = "pool",
     quiet: QuietOption = False,
 ) -> None:
-    """Parse and chunk every file below FOLDER; what cannot be read goes to quarantine with its reason."""
+    """Parse, clean, deduplicate, redact and chunk every file below FOLDER; what cannot be read goes to quarantine."""
     from labkit.ingest import ingest as ingest_folder
+    from labkit.ingest import privacy_of
 
-    report = ingest_folder(folder, out, workers=workers, progress=not quiet)
+    privacy = privacy_of(get_settings())
+    report = ingest_folder(folder, out, workers=workers, engine=engine, privacy=privacy, progress=not quiet)
     typer.echo(report.model_dump_json(indent=1))
 
 

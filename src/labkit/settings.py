@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     embed_url: str | None = Field(None, description="base URL of an OpenAI-compatible embedding endpoint")
     embed_api_key: str = Field("not-needed", description="key for embed_url")
 
+    own_domains: tuple[str, ...] = Field(
+        (), description="mail domains of the organisation, as a JSON list; empty infers them from the documents"
+    )
+    pseudonym_key: str = Field(
+        "no secret: set LABKIT_PSEUDONYM_KEY",
+        min_length=16,
+        description="secret that pseudonyms are derived with, 16 characters or more; set your own for real documents",
+    )
+
     core_hour_eur: float = Field(
         0.04, ge=0, description="what one CPU core costs per hour; an assumption, yours to set"
     )

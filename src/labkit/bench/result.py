@@ -12,6 +12,8 @@ from typing import Any, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from labkit.evaluate.statistics import proportion_interval
+
 SCHEMA = 1
 
 
@@ -60,6 +62,13 @@ class BenchResult(BaseModel):
             count = f"  n={figure.n}" if figure.n is not None else ""
             lines.append(f"  {name:<{width}}  {value}{interval}{count}")
         return "\n".join(lines)
+
+
+def share(hits: int, n: int) -> Figure:
+    """A share that had better be high, with Wilson's interval; skipped where there is nothing to count."""
+    if n == 0:
+        return Figure(value=None, n=0, direction="higher", status="skipped: nothing to count")
+    return Figure(value=hits / n, n=n, ci95=proportion_interval(hits, n), direction="higher")
 
 
 def commit() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from labkit.course.mysystem import load_functions
 from labkit.errors import InputError
 from labkit.llm import chat_model, embedder
-from labkit.pipeline import ABSTENTION, Pipeline, Selector
+from labkit.pipeline import ABSTENTION, Passage, Pipeline, Selector
+from labkit.pipeline.pipeline import Select
 from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
 from labkit.schema import Answer, Answerer, Citation, Hit, RequestContext, Retriever
 from labkit.settings import Settings
@@ -31,11 +32,36 @@ def learner_system(path: Path, index_dir: Path, settings: Settings) -> Answerer:
     encoder = embedder(settings)
     store = open_index(index_dir, encoder).store
     retriever = HybridRetriever({"dense": DenseRetriever(store, encoder), "lexical": LexicalRetriever(store)})
-    return LearnerSystem(load_functions(path), retriever, lambda found: _pipeline(found, encoder, settings), path.name)
+    functions = load_functions(path)
+    select: Select = Selector(encoder)
+    if "order" in functions:
+        select = Ordered(select, functions["order"], path.name)
+    return LearnerSystem(functions, retriever, lambda found: _pipeline(found, select, settings), path.name)
 
 
-def _pipeline(retriever: Retriever, encoder: Any, settings: Settings) -> Pipeline:
-    return Pipeline(retriever, chat_model(settings), select=Selector(encoder))
+def _pipeline(retriever: Retriever, select: Select, settings: Settings) -> Pipeline:
+    return Pipeline(retriever, chat_model(settings), select=select)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A selection whose passages stand in the order of the learner's ``order``; it changes nothing else of them."""
+
+    select: Select
+    order: Callable[[str, list[str]], Sequence[int]]
+    name: str
+
+    def __call__(self, question: str, hits: Sequence[Hit], ctx: RequestContext) -> list[Passage]:
+        """The selected passages as the model shall read them.
+
+        Raises:
+            InputError: ``order`` returns something else than every position once.
+        """
+        passages = self.select(question, hits, ctx)
+        given = self.order(question, [passage.text for passage in passages])
+        if not isinstance(given, list | tuple) or {*given} != {*range(len(passages))} or len(given) != len(passages):
+            raise InputError(f"order returned {str(given)[:60]!r} instead of every position once", where=self.name)
+        return [passages[position] for position in given]
 
 
 @dataclass(slots=True)
@@ -65,7 +91,7 @@ class LearnerSystem:
             InputError: a function of the learner's returns something else than it promises.
         """
         started = time.perf_counter()
-        route = "+".join(["yours", *sorted(self.functions.keys() & {"retrieve", "abstain", "answer"})])
+        route = "+".join(["yours", *sorted(self.functions.keys() & {"order", "retrieve", "abstain", "answer"})])
         hits = self._retrieve(question, ctx)
         if "abstain" in self.functions and self.functions["abstain"](question, hits):
             return Answer(text=ABSTENTION, abstained=True, route=route)

@@ -20,6 +20,7 @@ from labkit.errors import InputError
 SIGNATURES: dict[str, tuple[str, ...]] = {
     "clean": ("text",),
     "chunk": ("document",),
+    "order": ("question", "passages"),
     "retrieve": ("question", "k", "ctx"),
     "answer": ("question", "hits", "ctx"),
     "abstain": ("question", "hits"),

@@ -17,7 +17,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from labkit.ingest import ingest
+from labkit.ingest import ingest, privacy_of
+from labkit.ingest.fingerprint import code_fingerprint
 from labkit.llm import Embedder
 from labkit.retrieve import index as build_index
 from labkit.settings import Settings
@@ -84,13 +85,16 @@ def prepare_folder(folder: Path, settings: Settings, embedder: Embedder, *, prog
 def _prepare(
     documents: Path, world: Path | None, name: str, settings: Settings, embedder: Embedder, *, progress: bool
 ) -> Corpus:
-    tables = settings.home / "tables" / name
-    index = settings.home / "indexes" / f"{name}-{embedder.fingerprint[:8]}"
+    privacy = privacy_of(settings)
+    # What is kept was made by this code, with this privacy.
+    made = hashlib.sha256(f"{code_fingerprint()}\0{privacy!r}".encode()).hexdigest()[:8]
+    tables = settings.home / "tables" / f"{name}-{made}"
+    index = settings.home / "indexes" / f"{name}-{made}-{embedder.fingerprint[:8]}"
 
     def make_index(out: Path) -> None:
         build_index(tables, out, embedder, world=name if world else "", progress=progress)
 
-    _once(tables, lambda out: ingest(documents, out, progress=progress))
+    _once(tables, lambda out: ingest(documents, out, privacy=privacy, progress=progress))
     _once(index, make_index)
     return Corpus(documents, tables, index, world)
 

@@ -1,13 +1,14 @@
 """Cleaning between parsing and chunking: what no reader should see goes, and is named as a defect.
 
-So far: characters that are not text. Repairing mojibake, removing boilerplate and redaction are further steps of the
-same kind, applied here, block by block, before the document's text is put together and offsets exist.
+Wrongly decoded text is repaired and characters that are not text are removed, block by block, before the document's text
+is put together and offsets exist. Boilerplate is the parsers' work, because only they see the page it stands on.
 """
 
 from __future__ import annotations
 
 import re
 
+from labkit.ingest.mojibake import is_damaged, repair
 from labkit.ingest.parse import Block, Parsed
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -19,11 +20,17 @@ _LINE_END = re.compile(r"\r\n?|[\u2028\u2029\x85]")
 def clean(parsed: Parsed) -> Parsed:
     """A copy with clean text, without empty blocks, and with defect codes added.
 
-    Adds ``control_characters`` and ``broken_unicode``.
+    Adds ``mojibake``, ``control_characters`` and ``broken_unicode``.
     """
     defects = dict.fromkeys(parsed.defects)
+    damaged = is_damaged("\n".join([parsed.title, *parsed.metadata.values(), *(block.text for block in parsed.blocks)]))
 
     def cleaned(text: str) -> str:
+        if text.isascii() and text.isprintable():
+            return text
+        if damaged and (repaired := repair(text, damaged=True)) != text:
+            defects["mojibake"] = None
+            text = repaired
         text = _LINE_END.sub("\n", text)
         if _SURROGATE.search(text):
             defects["broken_unicode"] = None

@@ -1,8 +1,8 @@
 """Bytes to text: find the encoding, say what was odd.
 
 Order: byte order mark, UTF-8, the charset the file declares (HTML, XML), UTF-8 line by line where only some lines break
-it, statistical detection, windows-1252. Repairing text that was already decoded wrongly (mojibake) is cleaning, not
-decoding, and belongs to :mod:`labkit.ingest.clean`.
+it, statistical detection where much of the text is not ASCII, and else the Western or Central European code page whose
+letters fit into words. Text that was already decoded wrongly is :mod:`labkit.ingest.mojibake`'s.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ _CANDIDATES = [
     "cp1252", "cp1250", "cp1251", "cp1253", "koi8_r", "cp437", "mac_roman",
     "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr",
 ]  # fmt: skip
+
+_CODE_PAGES = ("cp1252", "cp1250", "cp850", "mac_roman", "cp437")
+_LETTER = r"[^\W\d_]"
+_MISFIT = re.compile(
+    rf"(?<={_LETTER})(?![’‘'­–—·…™®])[^\w\s\x00-\x7f](?={_LETTER})"  # a sign inside a word
+    rf"|(?<=[a-z])[À-ÖØ-ÞŁŚŻŹĆŃĄĘŽŠŸ]"  # a capital after a small letter
+    rf"|(?<={_LETTER})[¹²³¼½¾ªº¿¡£¥¤](?={_LETTER})|(?<=\s)[£¥¿¯¼³¹](?=[a-z]{{2}})"
+)
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
@@ -124,7 +132,17 @@ def _detect(data: bytes) -> str:
 
 
 def _windows(data: bytes) -> str:
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:  # five bytes are undefined there
+    """Text of a file with a few bytes beyond ASCII: windows-1252 unless its letters fit less well into words.
+
+    Two misfits more than another code page has are asked for: a single one may be a real ``m³`` or ``Nr°5``.
+    """
+    candidates = [text for page in _CODE_PAGES if (text := _try(data, page)) is not None]
+    if not candidates:  # five bytes are undefined in windows-1252
         return data.decode("latin-1")
+    first, best = candidates[0], min(candidates, key=_misfits)
+    return best if _misfits(best) + 1 < _misfits(first) else first
+
+
+def _misfits(text: str) -> int:
+    """Characters beyond ASCII that stand where none of their kind does: signs inside words, capitals after small ones."""
+    return len(_MISFIT.findall(text))

@@ -1,7 +1,7 @@
-"""Version and kind of a document, where it states them.
+"""Number, version, kind and predecessors of a document, where it states them.
 
-Both come from a metadata field if there is one, else from words near the top that state nothing else. Kinds are the
-everyday names of documents; no organisation's own vocabulary is known here.
+They come from a metadata field if there is one, else from a labelled field near the top (``Revision: B``), else, for
+versions, from the title. Kinds are the everyday names of documents; no organisation's own vocabulary is known here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+_HEAD = 1500
+"""Characters at the top in which a document describes itself."""
+_NUMBER_FIELDS = ("document number", "document no", "document no.", "document id", "doc no", "doc number", "doc id",
+                  "document", "number", "pep", "rfc")  # fmt: skip
+_IDENTIFIER = r"[A-Za-z]{0,8}[-/ ]?\d[\w./-]{0,18}\w|\d"
+_NUMBER_LINE = re.compile(
+    rf"(?:^|\| ?|\n)\W{{0,4}}(?:document|doc\.?|report|drawing|procedure|policy|standard|pep|rfc)"
+    rf"(?: (?:number|no\.?|nr\.?|id|#))?\W{{0,3}}:\W{{0,4}}({_IDENTIFIER})(?!\w)",
+    re.I,
+)
+_REPLACES = ("replaces", "supersedes", "obsoletes")
+_REPLACED = ("superseded-by", "superseded by", "replaced-by", "replaced by", "obsoleted by", "obsoleted-by")
 _VERSION_FIELDS = ("version", "revision", "rev", "rev.", "document version", "issue")
 _NUMBER = r"(\d+(?:\.\d+){0,3}[a-z]?|[A-Z]\d?)"
 _VALUE = re.compile(rf"(?:[Vv](?:ersion)?\.?\s*|[Rr]ev(?:ision)?\.?\s*)?{_NUMBER}")
+# A labelled field, at the start of a line or after another field.
+_FIELD = re.compile(
+    rf"\b(?:[Vv]ersion|VERSION|[Rr]evision|REVISION|[Rr]ev\.?|[Ii]ssue)(?: [Nn]o\.?)?"
+    rf"\W{{0,3}}:\W{{0,4}}[Vv]?{_NUMBER}(?![\w-])"
+)
 # Of a line that states it, or in passing as "Rev. B"; "Python version 3.3" in a sentence is about something else.
 _LINE = re.compile(
     r"^\W*(?:[Dd]ocument )?(?:[Vv]ersion|VERSION|[Rr]evision|REVISION|[Ii]ssue)(?: [Nn]o\.?)?\s*[:|]?\s*"
@@ -41,9 +58,28 @@ def stated_version(title: str, text: str, metadata: Mapping[str, str]) -> str:
     for name in _VERSION_FIELDS:
         if match := _VALUE.fullmatch(metadata.get(name, "").strip()):
             return match[1]
-    head = text[:600]
-    match = _REV.search(title) or _TITLE.search(title) or _LINE.search(head) or _REV.search(head)
+    head = text[:_HEAD]
+    match = _FIELD.search(head) or _LINE.search(head) or _REV.search(title) or _TITLE.search(title) or _REV.search(head)
     return next(filter(None, match.groups())) if match else ""
+
+
+def stated_number(text: str, metadata: Mapping[str, str]) -> str:
+    """The number the document is filed under (``MA-1234``, ``PEP 8``), ``""`` when it gives none."""
+    for name in _NUMBER_FIELDS:
+        if match := re.fullmatch(_IDENTIFIER, metadata.get(name, "").strip()):
+            return match[0]
+    found = _NUMBER_LINE.search(text[:_HEAD])
+    return found[1] if found else ""
+
+
+def stated_links(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Numbers of the documents this one replaces, and of those that replaced it."""
+
+    def numbers(names: tuple[str, ...]) -> tuple[str, ...]:
+        stated = (metadata.get(name, "") for name in names)
+        return tuple(dict.fromkeys(part for value in stated for part in re.findall(r"[\w-]*\d[\w-]*", value)))
+
+    return numbers(_REPLACES), numbers(_REPLACED)
 
 
 def stated_class(fmt: str, title: str, metadata: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """The tables ingestion leaves behind: written in a stream, complete or not at all.
 
 ``documents.parquet``, ``chunks.parquet`` and ``quarantine.parquet`` follow :func:`labkit.schema.arrow_schema`. Rows
-come in the order they are given; equal rows make equal bytes.
+come in the order they are given; equal rows make equal bytes. ``report.json`` is written last and taken away first: a
+folder that has one holds tables of one run.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ TABLES: dict[type[Record], str] = {
     Chunk: "chunks.parquet",
     Quarantined: "quarantine.parquet",
 }
+REPORT = "report.json"
 _ROWS_PER_GROUP = {Document: 500, Chunk: 5000, Quarantined: 5000}
 _Row = TypeVar("_Row", bound=Record)
 
@@ -65,6 +67,7 @@ class TableWriter:
                 with _partial(self.out / name).open("rb") as stream:
                     self.hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()
         if error is None:
+            (self.out / REPORT).unlink(missing_ok=True)
             for name in TABLES.values():
                 _partial(self.out / name).replace(self.out / name)
 
@@ -76,10 +79,10 @@ class TableWriter:
             rows.clear()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small text file in one step."""
-    _partial(path).write_text(text, encoding="utf-8")
-    _partial(path).replace(path)
+def write_report(out: Path, text: str) -> None:
+    """Write the report, which says that the tables beside it are whole."""
+    _partial(out / REPORT).write_text(text, encoding="utf-8")
+    _partial(out / REPORT).replace(out / REPORT)
 
 
 def read_documents(out: Path) -> Iterator[Document]:
@@ -111,7 +114,7 @@ def read_quarantine(out: Path) -> Iterator[Quarantined]:
 
 def _read(out: Path, kind: type[_Row]) -> Iterator[_Row]:
     path = out / TABLES[kind]
-    if not path.is_file():
+    if not path.is_file() or not (out / REPORT).is_file():
         raise StoreError(
             "Nothing was ingested here", where=str(path), todo="Run `labkit ingest` into this folder first."
         )

@@ -2,7 +2,8 @@
 
 A name that contradicts a readable content is a defect (``mislabelled``), not a failure. Containers are weighed by
 their table of contents before anything is unpacked: the ratio limit of 100 is the one Apache POI uses against
-archive bombs. This module decides; it does not parse.
+archive bombs. This module decides and hands on readable content, repaired where it was decoded wrongly before; it does
+not parse.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import PurePosixPath
 
 from labkit.errors import DocumentError
 from labkit.ingest.decode import decode, is_binary
+from labkit.ingest.mojibake import repair
 from labkit.ingest.parse import BINARY_FORMATS
 from labkit.schema import Format
 
@@ -123,7 +125,10 @@ def sniff(name: str, data: bytes, guard: Guard | None = None) -> Sniffed:
     if text.lstrip().startswith("-----BEGIN PGP MESSAGE"):
         raise DocumentError("The content is PGP-encrypted", reason="encrypted", todo="Store it decrypted.")
     found = _text_format(text, claimed)
-    return _found(found, data if found == "eml" else text, suffix, defects)
+    if found == "eml":  # its parts have charsets of their own
+        return _found(found, data, suffix)
+    repaired = repair(text)  # before parsing: parsers drop control characters, which belong to the damage
+    return _found(found, repaired, suffix, [*defects, *(["mojibake"] if repaired != text else [])])
 
 
 def _found(fmt: Format, content: bytes | str, suffix: str, defects: list[str] | None = None) -> Sniffed:

@@ -1,13 +1,15 @@
 """Arcs: the hand-written stories, as entities, facts and drafts of the ``core`` pool.
 
-Their documents are written in Markdown inside the pack; :func:`arc_drafts` turns them into blocks and marks the
-sentences that their evidence quotes.
+Their documents are written in Markdown inside the pack; :func:`arc_drafts` turns them into blocks, marks the sentences
+that their evidence quotes, and the people they name: those who write from an address that is not the company's are
+outsiders, whom policy redacts; all others are staff.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from labkit.errors import PackError
@@ -23,7 +25,7 @@ _FORMATS = {
     ".html": "html", ".md": "markdown", ".pdf": "pdf", ".docx": "docx", ".eml": "eml", ".txt": "text", ".json": "json",
     ".csv": "csv", ".xlsx": "xlsx",
 }  # fmt: skip
-_CHAT_LINE = re.compile(r"(?:\[?(\d{1,2}:\d{2})\]?\s+)?([^:|]{2,40}):\s+(.*)")
+_CHAT_LINE = re.compile(r"(?:\[?(\d{1,2}:\d{2})\]?\s+)?([^:|\n]{2,40}):[ \t]+(.*)", re.MULTILINE)
 _TABLE_RULE = re.compile(r"\|?[\s:|-]+\|?")
 
 
@@ -61,11 +63,43 @@ def arc_drafts(pack: Pack, graph: FactGraph, groups_of: dict[str, tuple[str, ...
     Raises:
         PackError: a format is unknown, or an evidence quote is not in its document.
     """
-    names = sorted((e.name for e in graph.of_kind("person", "core")), key=len, reverse=True)
-    people = re.compile("|".join(map(re.escape, names))) if names else None
+    cast = Cast.of(pack, graph)
     for arc in pack.arcs:
         for number, document in enumerate(arc.document, 1):
-            yield _draft(arc, number, document, people, groups_of, seed)
+            yield _draft(arc, number, document, cast, groups_of, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody the stories of a pack know by name, and how a text may call them."""
+
+    outsiders: frozenset[str]
+    """Full, first and last names."""
+    names: re.Pattern[str]
+
+    @classmethod
+    def of(cls, pack: Pack, graph: FactGraph) -> Cast:
+        """The people of the stories: their persons, the writers of their documents, the speakers of their chats."""
+        documents = [document for arc in pack.arcs for document in arc.document]
+        writers = {document.author: bool(document.sender) for document in documents}
+        speakers = {match[2] for d in documents if d.path.endswith(".json") for match in _CHAT_LINE.finditer(d.text)}
+        known = {entity.name: False for entity in graph.of_kind("person", "core")} | dict.fromkeys(speakers, False)
+        people = {name: outside for name, outside in (known | writers).items() if " " in name}
+        staff = {part for name, outside in people.items() if not outside for part in _calls(name)}
+        outsiders = {part for name, outside in people.items() if outside for part in _calls(name)} - staff
+        listed = sorted(staff | outsiders, key=lambda name: (-len(name), name))
+        return cls(
+            frozenset(outsiders), re.compile(rf"\b(?:{'|'.join(map(re.escape, listed))})\b" if listed else r"(?!)")
+        )
+
+    def run(self, name: str) -> Run:
+        """A name as a run that says what policy does with it."""
+        return Run(name, "person", "redact" if name in self.outsiders else "keep")
+
+
+def _calls(name: str) -> tuple[str, ...]:
+    """A full name, and the parts of it that may stand alone."""
+    return (name, *(part for part in (name.split()[0], name.split()[-1]) if len(part) > 2))
 
 
 def arc_questions(pack: Pack, ledger: Ledger) -> Iterator[Question]:
@@ -98,7 +132,7 @@ def _draft(
     arc: Arc,
     number: int,
     document: ArcDocument,
-    people: re.Pattern[str] | None,
+    cast: Cast,
     groups_of: dict[str, tuple[str, ...]],
     seed: int,
 ) -> Draft:
@@ -107,7 +141,7 @@ def _draft(
     if suffix not in _FORMATS:
         raise PackError(f"Unknown format {suffix!r}", where=place, todo=f"Use one of {', '.join(sorted(_FORMATS))}.")
     quotes = {evidence.quote: f"{arc.slug}/{evidence.fact}" for evidence in document.evidence}
-    blocks = tuple(_blocks(document, quotes, people, chat=suffix == ".json"))
+    blocks = tuple(_blocks(document, quotes, cast, chat=suffix == ".json"))
     text = document.text.replace("\n", " ")
     for quote in quotes:
         if " ".join(quote.split()) not in " ".join(text.split()):
@@ -124,18 +158,16 @@ def _draft(
         date=document.date,
         blocks=blocks,
         groups=groups_of.get(folder, ("staff",)),
-        meta={"author": document.author, **({"to": document.to} if document.to else {})},
+        meta={"author": document.author, **{k: v for k, v in (("from", document.sender), ("to", document.to)) if v}},
         seed=stream(seed, "arc", document.path).getrandbits(32),
         arc=arc.slug,
     )
 
 
-def _blocks(
-    document: ArcDocument, quotes: dict[str, str], people: re.Pattern[str] | None, *, chat: bool
-) -> Iterator[Block]:
+def _blocks(document: ArcDocument, quotes: dict[str, str], cast: Cast, *, chat: bool) -> Iterator[Block]:
     def sentence(text: str) -> Sentence:
         facts = tuple(fact for quote, fact in quotes.items() if " ".join(quote.split()) in " ".join(text.split()))
-        return Sentence(_runs(text, people), facts)
+        return Sentence(_runs(text, cast), facts)
 
     for part in re.split(r"\n\s*\n", document.text.strip()):
         lines = [line.rstrip() for line in part.strip().splitlines()]
@@ -148,7 +180,7 @@ def _blocks(
         if chat and all(_CHAT_LINE.fullmatch(line) for line in lines):
             for line in lines:
                 time, speaker, said = _CHAT_LINE.fullmatch(line).groups()  # type: ignore[union-attr]
-                yield Turn(Run(speaker, "person", "keep"), time or "", sentence(said))
+                yield Turn(cast.run(speaker), time or "", sentence(said))
         elif all(line.startswith("|") for line in lines):
             rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
             body = [row for row, line in zip(rows[1:], lines[1:], strict=True) if not _TABLE_RULE.fullmatch(line)]
@@ -184,13 +216,11 @@ def _row(cells: list[str], sentence: Callable[[str], Sentence]) -> tuple[Sentenc
     return (Sentence(found[0].runs, (*found[0].facts, *rest)), *found[1:]) if rest else tuple(found)
 
 
-def _runs(text: str, people: re.Pattern[str] | None) -> tuple[Run, ...]:
+def _runs(text: str, cast: Cast) -> tuple[Run, ...]:
     text = re.sub(r"\*\*|__|`", "", text)
-    if people is None:
-        return (Run(text),)
     runs: list[Run] = []
     end = 0
-    for match in people.finditer(text):
-        runs += [Run(text[end : match.start()]), Run(match[0], "person", "keep")]
+    for match in cast.names.finditer(text):
+        runs += [Run(text[end : match.start()]), cast.run(match[0])]
         end = match.end()
     return tuple(run for run in (*runs, Run(text[end:])) if run.text) or plain("").runs

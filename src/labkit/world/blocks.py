@@ -1,17 +1,21 @@
 """A document before it is a file: typed blocks of sentences that remember which facts and personal data they hold.
 
-Every format writer renders the same blocks; :func:`flatten` gives the clean text a perfect parser would read, with the
-exact spans of evidence and personal data. This module knows nothing about file formats or dirt.
+Every format writer renders the same blocks. This module knows nothing about file formats or dirt.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
 from labkit.world.facts import Pool
+from labkit.world.personal import address_of
+
+COMPANY = "Tidewater Robotics"
+EVERYBODY = "staff@tidewaterrobotics.example"
 
 Action = Literal["keep", "redact"]
 
@@ -130,17 +134,43 @@ class Draft:
 
     @property
     def body(self) -> tuple[Block, ...]:
-        """Everything below the title: the control block where the document has a number, then its blocks."""
+        """Everything below the title: a date, the control block of a numbered document, then its blocks.
+
+        What was written as one piece and goes out by mail is the text of one message.
+        """
+        blocks = self.blocks
         if "number" in self.meta:
             control = (
                 ("Document", plain(self.meta["number"])),
                 ("Revision", plain(self.meta["revision"])),
                 ("Effective", plain(self.date.isoformat())),
             )
-            return (Pairs(control), *self.blocks)
-        if self.format == "text":
-            return (Pairs((("Date", plain(self.date.isoformat())),)), *self.blocks)
-        return self.blocks
+            blocks = (Pairs(control), *blocks)
+        elif self.format == "text":
+            blocks = (Pairs((("Date", plain(self.date.isoformat())),)), *blocks)
+        if self.format == "csv":
+            blocks = (Paragraph((plain(f"Date: {self.date.isoformat()}"),)), *blocks)
+        if self.format == "eml" and not any(isinstance(block, Message) for block in blocks):
+            return (self._mailed(blocks),)
+        return blocks
+
+    def _mailed(self, blocks: tuple[Block, ...]) -> Message:
+        """One message from the author, or from the outsider ``meta`` names, to ``meta['to']`` or everybody."""
+        words = self.author.split()
+        mine = f"{self.author} <{address_of(words[0], words[-1], COMPANY)}>"
+        time = f"09:{random.Random(self.seed).randint(0, 59):02d}"
+        sender, receiver = self.meta.get("from", mine), self.meta.get("to", f"All staff <{EVERYBODY}>")
+        return Message(*_correspondent(sender), *_correspondent(receiver), self.date, time, blocks)
+
+
+def _correspondent(line: str) -> tuple[Run, Run]:
+    """Name and address of ``Name <address>``; ours are kept, and a name is a person's if the address is made of it."""
+    name, _, address = line.rstrip(">").partition(" <")
+    own = address.endswith(EVERYBODY.partition("@")[2])
+    action: Action = "keep" if own else "redact"
+    words = name.split()
+    personal = len(words) > 1 and address.partition("@")[0] == address_of(words[0], words[-1], "").partition("@")[0]
+    return Run(name, "person" if personal else "", action), Run(address, "email", action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,34 +186,6 @@ class Look:
     hyphenate: bool = False
     split_tables: bool = False
     image_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """``text[start:end]`` of the clean text: evidence for a fact, or personal data of a kind."""
-
-    start: int
-    end: int
-    label: str
-    action: Action | Literal[""] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CleanText:
-    """What a perfect parser would read, and where things are in it."""
-
-    text: str
-    evidence: tuple[Span, ...]
-    pii: tuple[Span, ...]
-
-
-def flatten(draft: Draft) -> CleanText:
-    """The clean text of a draft: title, then its body, separated by blank lines."""
-    writer = _Flat()
-    writer.sentence(plain(draft.title))
-    writer.gap("\n\n")
-    writer.blocks(draft.body)
-    return CleanText("".join(writer.parts).rstrip("\n"), tuple(writer.evidence), tuple(writer.pii))
 
 
 def sentences(blocks: Iterable[Block]) -> Iterator[Sentence]:
@@ -225,88 +227,3 @@ def map_sentences(blocks: Iterable[Block], change: Callable[[Sentence], Sentence
                 yield replace(block, blocks=tuple(map_sentences(block.blocks, change)))
             case Heading():
                 yield block
-
-
-class _Flat:
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.length = 0
-        self.evidence: list[Span] = []
-        self.pii: list[Span] = []
-
-    def gap(self, text: str) -> None:
-        self.parts.append(text)
-        self.length += len(text)
-
-    def run(self, run: Run) -> None:
-        if run.pii:
-            self.pii.append(Span(self.length, self.length + len(run.text), run.pii, run.action))
-        self.gap(run.text)
-
-    def sentence(self, sentence: Sentence) -> None:
-        start = self.length
-        for run in sentence.runs:
-            self.run(run)
-        self.state(sentence.facts, start)
-
-    def state(self, facts: tuple[str, ...], start: int) -> None:
-        self.evidence.extend(Span(start, self.length, fact) for fact in facts)
-
-    def joined(self, found: Iterable[Sentence], separator: str) -> None:
-        for number, sentence in enumerate(found):
-            if number:
-                self.gap(separator)
-            self.sentence(sentence)
-
-    def blocks(self, blocks: Iterable[Block]) -> None:
-        previous: Block | None = None
-        for block in blocks:
-            if previous is not None:
-                self.gap("\n" if isinstance(block, Turn) and isinstance(previous, Turn) else "\n\n")
-            self.block(block)
-            previous = block
-
-    def block(self, block: Block) -> None:
-        match block:
-            case Heading(text):
-                self.gap(text)
-            case Paragraph(found):
-                self.joined(found, " ")
-            case Items(items):
-                self.joined(items, "\n")
-            case Table(header, rows):
-                self.gap(" | ".join(header))
-                for row in rows:
-                    self.gap("\n")
-                    self.row(row)
-            case Pairs(pairs):
-                for number, (label, sentence) in enumerate(pairs):
-                    if number:
-                        self.gap("\n")
-                    start = self.length
-                    self.gap(f"{label}: ")
-                    self.sentence(Sentence(sentence.runs))
-                    self.state(sentence.facts, start)
-            case Turn(speaker, time, sentence):
-                self.gap(f"{time} ")
-                self.run(speaker)
-                self.gap(": ")
-                self.sentence(sentence)
-            case Message(sender, address, to, to_address, sent, time, inner):
-                for lead, name, mail in (("From: ", sender, address), ("\nTo: ", to, to_address)):
-                    self.gap(lead)
-                    self.run(name)
-                    self.gap(" <")
-                    self.run(mail)
-                    self.gap(">")
-                self.gap(f"\nDate: {sent.isoformat()} {time}\n\n")
-                self.blocks(inner)
-
-    def row(self, row: tuple[Sentence, ...]) -> None:
-        start = self.length
-        for number, cell in enumerate(row):
-            if number:
-                self.gap(" | ")
-            self.sentence(Sentence(cell.runs))
-        for cell in row:
-            self.state(cell.facts, start)

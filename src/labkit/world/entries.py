@@ -122,6 +122,7 @@ class ArcDocument(_Entry):
     doc_class: str = Field(alias="class")
     date: date
     author: str
+    sender: str = Field("", alias="from")
     to: str = ""
     title: str
     text: str

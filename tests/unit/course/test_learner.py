@@ -1,9 +1,11 @@
 """The learner's system: their functions where filled, the course's stages where not."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from labkit.course.checks.lab00 import hit
-from labkit.course.learner import LearnerSystem
+from labkit.course.learner import LearnerSystem, Ordered
 from labkit.errors import InputError
 from labkit.schema import Answer, RequestContext
 
@@ -62,3 +64,19 @@ def test_a_malformed_answer_names_function_and_file(given):
 def test_retrieve_must_give_hits():
     with pytest.raises(InputError, match="retrieve returned list"):
         system(retrieve=lambda question, k, ctx: ["text"]).ask("?", CTX)
+
+
+def ordered(order):
+    passages = [SimpleNamespace(text=text) for text in ("restart it", "it hangs", "not yet")]
+    return Ordered(lambda question, hits, ctx: passages, order, "my_system.py")
+
+
+def test_their_order_is_the_order_of_reading():
+    select = ordered(lambda question, passages: sorted(range(3), key=lambda place: passages[place]))
+    assert [passage.text for passage in select("?", [], CTX)] == ["it hangs", "not yet", "restart it"]
+
+
+@pytest.mark.parametrize("given", [[0, 1], [0, 1, 1], [1, 2, 3], None, ["it hangs"]])
+def test_an_order_that_loses_passages_names_function_and_file(given):
+    with pytest.raises(InputError, match=r"order returned .* at my_system.py"):
+        ordered(lambda question, passages: given)("?", [], CTX)

@@ -165,7 +165,7 @@ class TestCsv:
     def test_captions_and_regions(self) -> None:
         parsed = parse("csv", "Stock in Halle,,\nPart,Nm,Qty\nA,1,2\n,,\nName,Site,Shift\nIda,Oslo,late\n")
         assert shape(parsed) == [
-            ("paragraph", "Stock in Halle"),
+            ("heading", "Stock in Halle"),
             ("table", "Part: A | Nm: 1 | Qty: 2"),
             ("table", "Name: Ida | Site: Oslo | Shift: late"),
         ]

@@ -82,3 +82,26 @@ def test_workers_that_cannot_start_are_an_error_not_a_quarantined_corpus(planted
 
 def test_no_tasks(planted: Callable[[str], str]) -> None:
     assert list(run_tasks(planted, [], workers=1, seconds=1, megabytes=300)) == []
+
+
+def _ask_the_network(address: tuple[str, int]) -> str:
+    import socket
+
+    try:
+        socket.create_connection(address, timeout=2).close()
+    except PermissionError as error:
+        return f"refused: {error}"
+    except OSError as error:
+        return f"failed: {error}"
+    return "connected"
+
+
+def test_workers_have_no_network() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()[:2]
+        assert _ask_the_network(address) == "connected", "the test's own server can be reached from here"
+        [(_, answer)] = run_tasks(_ask_the_network, [address], workers=1, seconds=10, megabytes=200)
+    assert isinstance(answer, str)
+    assert answer.startswith("refused: No network while reading documents")

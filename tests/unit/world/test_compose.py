@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
-from labkit.world.blocks import Draft, Heading, Items, Message, Pairs, Table, Turn, flatten, sentences
+from labkit.world.blocks import Draft, Heading, Items, Message, Pairs, Table, Turn, sentences
 from labkit.world.chance import stream
+from labkit.world.cleantext import flatten
 from labkit.world.compose import Plan, compose, slug
 from labkit.world.entries import DocumentClass
 from labkit.world.facts import FactGraph

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from labkit.world.blocks import Draft, Heading, Message, Pairs, Paragraph, Run, Table, flatten, plain
+from labkit.world.blocks import Draft, Heading, Message, Pairs, Paragraph, Run, Table, plain
 from labkit.world.chance import stream
+from labkit.world.cleantext import flatten
 from labkit.world.dirt import File, Soiler, misread
 from labkit.world.entries import KINDS, Dirt
 from labkit.world.facts import FactGraph

@@ -1,7 +1,7 @@
 """Word documents: paragraphs and tables in reading order, headings by style, core properties.
 
-Not read: text boxes, comments, deleted revisions. Headers and footers come once, at the end, because they repeat on
-every page.
+Headers and footers repeat on every page and are no part of the text; they are kept as metadata ``margin``, because
+numbers and versions may stand only there. Not read: text boxes, comments, deleted revisions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def parse_docx(content: bytes) -> Parsed:
     document = docx.Document(io.BytesIO(content))
     styles = {style.style_id: (style.name or "").lower() for style in document.styles if style.type == 1}
     blocks = [block for item in document.iter_inner_content() for block in _blocks(item, styles)]
-    blocks += _margins(document, styles)
+    margin = _margin(document, styles)
     properties = document.core_properties
     metadata = {
         name: value.date().isoformat() if hasattr(value, "date") else str(value)
@@ -37,16 +37,25 @@ def parse_docx(content: bytes) -> Parsed:
         )
         if value
     }  # fmt: skip
+    metadata |= {"margin": margin} if margin else {}
     heading = next((block.text for block in blocks if block.kind == "heading"), "")
     # "Word Document" is what libraries write into a title nobody filled in.
     title = metadata.get("title", "") if metadata.get("title") != "Word Document" else ""
-    return Parsed(blocks, title=title or heading, metadata=metadata, language=(properties.language or "")[:2].lower())
+    return Parsed(
+        blocks,
+        title=title or heading,
+        metadata=metadata,
+        language=(properties.language or "")[:2].lower(),
+        defects=["boilerplate"] if margin else [],
+    )
 
 
 def _blocks(item: Any, styles: dict[str, str]) -> Iterator[Block]:
     if isinstance(item, Table):
         rows = [[_cell(cell) for cell in _cells(row)] for row in item.rows]
-        if text := render_table(rows):
+        # A row marked to be repeated on every page is the header; without a mark the cells decide.
+        marked = bool(item.rows) and bool(item.rows[0]._tr.xpath("./w:trPr/w:tblHeader")) and len(rows) > 1
+        if text := render_table(rows, header=True if marked else None):
             yield Block("table", text)
     elif isinstance(item, Paragraph) and (text := item.text.strip()):
         properties = item._p.pPr
@@ -81,12 +90,14 @@ def _nested(table: Any) -> str:
     return "; ".join(", ".join(filter(None, (_cell(cell) for cell in _cells(row)))) for row in table.rows)
 
 
-def _margins(document: Any, styles: dict[str, str]) -> list[Block]:
-    """Headers and footers, each distinct text once."""
-    blocks: list[Block] = []
+def _margin(document: Any, styles: dict[str, str]) -> str:
+    """Texts of headers and footers, each once."""
+    texts: dict[str, None] = {}
     for section in document.sections:
-        for margin in (section.header, section.footer):
+        margins = [section.header, section.footer]
+        if section.different_first_page_header_footer:
+            margins += [section.first_page_header, section.first_page_footer]
+        for margin in margins:
             if not margin.is_linked_to_previous:
-                blocks += [block for item in margin.iter_inner_content() for block in _blocks(item, styles)]
-    known: set[str] = set()
-    return [block for block in blocks if not (block.text in known or known.add(block.text))]  # type: ignore[func-returns-value]
+                texts |= {block.text: None for item in margin.iter_inner_content() for block in _blocks(item, styles)}
+    return "\n".join(texts)

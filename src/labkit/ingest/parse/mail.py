@@ -1,7 +1,8 @@
 """Mail (RFC 5322, MIME): headers, body, quoted replies marked, attachments listed.
 
-Text quoted from earlier mails stays, as ``reply`` blocks, so that a chunk never mixes it with what is new. Attachments
-are named with type and size; their content is not read.
+Text quoted from earlier mails stays, as ``reply`` blocks, so that a chunk never mixes it with what is new. Signatures
+below the standard delimiter (RFC 3676, 4.3) and legal notices at the end of a message go, as the defect ``boilerplate``;
+a name typed under a letter stays. Attachments are named with type and size; their content is not read.
 """
 
 from __future__ import annotations
@@ -14,16 +15,12 @@ from email.utils import parsedate_to_datetime
 
 from labkit.errors import DocumentError
 from labkit.ingest.decode import decode
+from labkit.ingest.mojibake import repair
 from labkit.ingest.parse import Block, Parsed
+from labkit.ingest.parse.signature import REPLY_BEGINS, trim_message
 from labkit.ingest.parse.text import text_blocks
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
-_REPLY_BEGINS = re.compile(
-    r"-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine)\s*-{2,}"
-    r"|_{10,}$"
-    r"|(?:on|am|le|el)\b.{5,200}\b(?:wrote|schrieb|a écrit|escribió).{0,40}:$",
-    re.I | re.S,
-)
 
 
 def parse_eml(content: bytes) -> Parsed:
@@ -38,18 +35,21 @@ def parse_eml(content: bytes) -> Parsed:
     if message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"):
         raise DocumentError("The mail is encrypted", reason="encrypted", todo="Store it decrypted.")
     headers = {name: value for name in _SHOWN if (value := _header(message, name))}
+    stated = headers.get("Date", "")
+    headers |= {"Date": shown} if (shown := _moment(stated)) else {}
     subject = headers.get("Subject", "")
     blocks = [Block("heading", subject, 1)] if subject else []
     blocks.append(
         Block("fields", "\n".join(f"{name}: {value}" for name, value in headers.items() if name != "Subject"))
     )
-    blocks += _body(message)
+    body, trimmed = _body(message)
+    blocks += body
     if attachments := _attachments(message):
         blocks.append(Block("fields", "\n".join(attachments)))
     metadata = {name.lower(): value for name, value in headers.items()}
-    if moment := _moment(headers.get("Date", "")):
-        metadata["date"] = moment
+    metadata |= {"date": moment[:10]} if (moment := _moment(stated)) else {}
     defects = ["mail_structure"] if any(part.defects for part in message.walk()) else []
+    defects += ["boilerplate"] if trimmed else []
     return Parsed([block for block in blocks if block.text], title=subject, metadata=metadata, defects=defects)
 
 
@@ -61,24 +61,28 @@ def _header(message: EmailMessage, name: str) -> str:
 
 
 def _moment(stated: str) -> str:
+    """The time as ``2025-03-14 09:12``, with its offset unless that is zero; "" if there is no telling."""
     try:
-        return parsedate_to_datetime(stated).date().isoformat()
+        moment = parsedate_to_datetime(stated)
+        return moment.isoformat(" ", "minutes").removesuffix("+00:00")
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
 
 
-def _body(message: EmailMessage) -> list[Block]:
+def _body(message: EmailMessage) -> tuple[list[Block], bool]:
+    """Blocks of the message's text, and whether something was taken from it."""
     part = message.get_body(preferencelist=("plain", "html"))
     if part is None:
-        return []
+        return [], False
     text, html = _content(part), part.get_content_subtype() == "html"
     if html or not text.strip():
         other = message.get_body(preferencelist=("html",))
         if other is not None:
             from labkit.ingest.parse.html import parse_html
 
-            return parse_html(_content(other)).blocks if _content(other).strip() else []
-    return _reply_blocks(text)
+            return (parse_html(_content(other)).blocks if _content(other).strip() else []), False
+    kept = trim_message(text)
+    return _reply_blocks(kept), kept != text
 
 
 def _content(part: MIMEPart) -> str:
@@ -89,10 +93,10 @@ def _content(part: MIMEPart) -> str:
     try:
         # US-ASCII is what a mail without a charset claims, whatever it holds.
         if charset and charset != "us-ascii":
-            return raw.decode(charset).replace("\r\n", "\n")
+            return repair(raw.decode(charset).replace("\r\n", "\n"))
     except (LookupError, UnicodeDecodeError):
         pass
-    return decode(raw)[0] if raw.strip() else ""
+    return repair(decode(raw)[0]) if raw.strip() else ""
 
 
 def _reply_blocks(text: str) -> list[Block]:
@@ -103,7 +107,7 @@ def _reply_blocks(text: str) -> list[Block]:
         run: list[str] = []
         quoted = False
         for line in (line.rstrip() for line in paragraph.split("\n") if line.strip()):
-            below = below or bool(_REPLY_BEGINS.match(line.strip()))
+            below = below or bool(REPLY_BEGINS.match(line.strip()))
             is_quote = below or line.startswith(">")
             if run and is_quote != quoted:
                 blocks += _run(run, quoted)

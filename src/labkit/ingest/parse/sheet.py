@@ -1,21 +1,28 @@
 """Spreadsheets: XLSX workbooks and CSV files, as tables of self-contained rows.
 
-A sheet is a section; blank rows separate its tables; a row with a single filled cell above a table is its caption.
-Formulas give their stored value, or their text where the program that wrote the file stored none.
+A sheet is a section. Blank rows and rows with a single filled cell (titles, notes, group names) separate its tables, and
+so does a second header row or a change of width. Rows below a group name keep the header above it. Formulas give their
+stored value, or their text where the program that wrote the file stored none.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
 from labkit.errors import DocumentError
 from labkit.ingest.parse import Block, Parsed
-from labkit.ingest.parse.tables import render_table
+from labkit.ingest.parse.tables import has_digit, names_columns, render_table
+
+_DEFAULT_NAME = re.compile(r"(?:sheet|tabelle|feuil|hoja|blad|foglio|arkusz)\s?\d*", re.I)
+_NAME_LENGTH = 60
+_CUT_NAME = 25
 
 
 def parse_csv(content: str) -> Parsed:
@@ -39,13 +46,16 @@ def parse_xlsx(content: bytes) -> Parsed:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # styles and extensions it does not draw
-        formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
         values = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        # Formulas are read only where there are any, because that means parsing everything twice.
+        formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True) if _has_formulas(content) else values
         blocks: list[Block] = []
         for sheet, computed in zip(formulas.worksheets, values.worksheets, strict=True):
             tables = _tables(_rows(sheet, computed))
-            if tables:
-                blocks += [Block("heading", str(sheet.title), 1), *tables]
+            if tables and not _is_repeated(str(sheet.title), tables[0].text):
+                blocks.append(Block("heading", str(sheet.title), 1))
+                tables = [Block(b.kind, b.text, b.level + 1 if b.kind == "heading" else 0) for b in tables]
+            blocks += tables
         properties = values.properties
         metadata = {
             name: _cell(value)
@@ -58,10 +68,28 @@ def parse_xlsx(content: bytes) -> Parsed:
     return Parsed(blocks, title=metadata.get("title", ""), metadata=metadata)
 
 
+def _has_formulas(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return any(
+            b"<f>" in (part := archive.read(name)) or b"<f " in part
+            for name in archive.namelist()
+            if name.startswith("xl/worksheets/") and name.endswith(".xml")
+        )
+
+
+def _is_repeated(name: str, first: str) -> bool:
+    """A sheet named by default, or by its own first row: programs cut names at 31 characters."""
+    plain, row = ("".join(filter(str.isalnum, text.lower())) for text in (name, first))
+    return bool(_DEFAULT_NAME.fullmatch(name)) or plain == row or (len(name) >= _CUT_NAME and row.startswith(plain))
+
+
 def _rows(sheet: Any, computed: Any) -> Iterator[list[str]]:
     for reader in (sheet, computed):
         reader.reset_dimensions()  # the stored size may be wrong; read what is there
     stored = computed.iter_rows(values_only=True)
+    if sheet is computed:
+        yield from ([_cell(value) for value in row] for row in stored)
+        return
     for row, known in zip(sheet.iter_rows(values_only=True), stored, strict=False):
         yield [
             _cell(value if isinstance(formula, str) and formula.startswith("=") and value is not None else formula)
@@ -83,13 +111,63 @@ def _tables(rows: Iterable[list[str]]) -> list[Block]:
 
 
 def _region(rows: list[list[str]]) -> list[Block]:
-    blocks: list[Block] = []
-    while len(rows) > 1 and sum(map(bool, rows[0])) == 1 and max(sum(map(bool, row)) for row in rows) > 1:
-        blocks.append(Block("paragraph", " ".join(filter(None, rows[0]))))
-        rows = rows[1:]
+    """Blocks of rows without a blank one between them: texts that stand alone, and the tables between those."""
     used = [column for column in range(max(map(len, rows))) if any(column < len(row) and row[column] for row in rows)]
     trimmed = [[row[column] if column < len(row) else "" for column in used] for row in rows]
-    return [*blocks, Block("table", render_table(trimmed))]
+    if len(used) == 1:
+        return [Block("table", render_table(trimmed))]
+    blocks: list[Block] = []
+    header: list[str] = []
+    run: list[list[str]] = []
+    for row, below in zip(trimmed, [*trimmed[1:], []], strict=True):
+        alone = sum(map(bool, row)) == 1 and bool(row[0])
+        if run and (alone or _width(row) != _width(run[0]) != len(used) or _is_second_header(run, row)):
+            table, header = _table(run, header)
+            blocks.append(table)
+            run = []
+        if alone:
+            names = sum(map(bool, below)) > 1 or len(below[0] if below else "") > _NAME_LENGTH
+            blocks.append(_text(row[0], names=names, first=not blocks))
+        else:
+            run.append(row)
+    return [*blocks, _table(run, header)[0]] if run else blocks
+
+
+def _text(text: str, *, names: bool, first: bool) -> Block:
+    """A heading if it is short, no sentence, and ``names`` what follows; else a paragraph."""
+    if names and len(text) <= _NAME_LENGTH and not text.endswith((".", ";", ",", ":", "!", "?")):
+        return Block("heading", text, 1 if first else 2)
+    return Block("paragraph", text)
+
+
+def _table(rows: list[list[str]], header: list[str]) -> tuple[Block, list[str]]:
+    """The table, and the header that a later one of the same width goes on with."""
+    width = max(map(_width, rows))
+    rows = [row[:width] for row in rows]
+    if names_columns(rows):
+        return Block("table", render_table(rows, header=True)), rows[0]
+    if len(header) == width > 2:
+        return Block("table", render_table([header, *rows], header=True)), header
+    return Block("table", render_table(rows, header=False)), []
+
+
+def _width(row: list[str]) -> int:
+    """Columns up to the last filled one."""
+    return max((index for index, cell in enumerate(row, 1) if cell), default=0)
+
+
+def _is_second_header(run: list[list[str]], row: list[str]) -> bool:
+    """A row of words without digits under rows that all have digits where it has none.
+
+    Tables set without a gap between them look like this; the first row of the run, a header itself, is not compared.
+    """
+    body = run[1:]
+    cells = row[: _width(row)]
+    if not body or not all(cells) or any(map(has_digit, cells)) or not all(any(map(str.isalpha, c)) for c in cells):
+        return False
+    if any(map(has_digit, run[0])):
+        return False  # these rows have no header either
+    return any(all(has_digit(above[column]) for above in body) for column in range(len(cells)))
 
 
 def _cell(value: object) -> str:

@@ -24,11 +24,36 @@ def render_table(rows: Sequence[Sequence[str]], *, header: bool | None = None) -
     if not cleaned:
         return ""
     if header is None:
-        header = _names_columns(cleaned)
+        header = names_columns(cleaned)
     if not header or len(cleaned) == 1:
         return "\n".join(_plain(row) for row in cleaned)
     names, *body = cleaned
     return "\n".join(_named(names, row) for row in body)
+
+
+def names_columns(rows: list[list[str]]) -> bool:
+    """A first row of distinct short words over at least one other row.
+
+    A table of two columns counts only if most of what stands below in the second column holds a digit and its name
+    does not: otherwise it is a form, whose first row is a row. In a wider one the corner may be empty.
+    """
+    first, body = rows[0], rows[1:]
+    width = max(len(row) for row in rows)
+    named = first[1:] if width > 2 else first
+    if not body or not all(named) or len(first) < width or len(set(first)) < len(first):
+        return False
+    if any(_VALUE.fullmatch(cell) or len(cell) > 60 for cell in named):
+        return False
+    if width != 2:
+        return width > 2
+    below = [row[1] for row in body if len(row) > 1 and any(map(str.isalnum, row[1]))]
+    with_digits = sum(has_digit(cell) for cell in below)
+    return len(body) > 1 and not has_digit(" ".join(first)) and with_digits >= 0.8 * max(1, len(below))
+
+
+def has_digit(text: str) -> bool:
+    """Whether a cell is about an amount, a date or a number of something, as cells of a header are not."""
+    return any(map(str.isdigit, text))
 
 
 def _named(names: list[str], row: list[str]) -> str:
@@ -40,20 +65,3 @@ def _named(names: list[str], row: list[str]) -> str:
 def _plain(row: list[str]) -> str:
     filled = [cell for cell in row if cell]
     return f"{filled[0].rstrip(':')}: {filled[1]}" if len(filled) == 2 and len(row) == 2 else " | ".join(filled)
-
-
-def _names_columns(rows: list[list[str]]) -> bool:
-    """A first row of distinct short words over at least one other row, in a table wider than key and value.
-
-    A two-column table counts only if a column below holds values and its name does not: otherwise it is a form,
-    whose first row is a row.
-    """
-    first, body = rows[0], rows[1:]
-    width = max(len(row) for row in rows)
-    if not body or not all(first) or len(first) < width or len(set(first)) < len(first):
-        return False
-    if any(_VALUE.fullmatch(cell) or len(cell) > 60 for cell in first):
-        return False
-    if width > 2:
-        return True
-    return width == 2 and any(row[-1] and _VALUE.fullmatch(row[-1]) for row in body) and len(body) > 1

@@ -13,7 +13,7 @@ from labkit.ingest.parse import Block, Parsed
 _UNDERLINE = re.compile(r"([=\-~^#*])\1{2,}\s*")
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[A-Z][^.!?;]{1,70}")
 _CAPITALS = re.compile(r"[^a-z]*[A-Z]{3}[^a-z]*")
-_ITEM = re.compile(r"\s*(?:[-*•‣–]|\d{1,3}[.)]|[a-z][.)])\s+\S")
+ITEM = re.compile(r"\s*(?:[-*•‣–]|\d{1,3}[.)]|[a-z][.)])\s+\S")
 _FIELD = re.compile(r"([A-Z][A-Za-z /-]{1,30}):[ \t]+(\S.*)")
 
 
@@ -43,7 +43,7 @@ def text_blocks(lines: list[str], page: int | None = None) -> list[Block]:
             return [Block("heading", first, min(6, 1 + match[1].count(".") + 1), page)]
         if _CAPITALS.fullmatch(first) and not first.endswith((".", ";", ",")) and "|" not in first:
             return [Block("heading", first, 2, page)]
-    if sum(bool(_ITEM.match(line)) for line in lines) > len(lines) / 2:
+    if sum(bool(ITEM.match(line)) for line in lines) > len(lines) / 2:
         return _items(lines, page)
     # Lines of a paragraph are kept: in a log or an address they carry meaning.
     return [Block("paragraph", "\n".join(lines), 0, page)]
@@ -60,7 +60,7 @@ def stated_fields(lines: list[str]) -> dict[str, str]:
 def _items(lines: list[str], page: int | None) -> list[Block]:
     items: list[str] = []
     for line in lines:
-        if _ITEM.match(line) or not items:
+        if ITEM.match(line) or not items:
             items.append(line)
         else:
             items[-1] += "\n" + line

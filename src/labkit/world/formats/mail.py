@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -10,32 +9,25 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from labkit.world.blocks import Block, Draft, Heading, Items, Look, Message, Pairs, Paragraph, Table, Turn
-from labkit.world.personal import address_of
 
 
 def eml(draft: Draft, look: Look) -> bytes:
     """One .eml file: the newest message, the ones before it quoted, signature and disclaimer added."""
-    rng = random.Random(draft.seed)
-    messages = [block for block in draft.body if isinstance(block, Message)]
-    loose = [block for block in draft.body if not isinstance(block, Message)]
+    first, *earlier = [block for block in draft.body if isinstance(block, Message)]
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = (f"Re: {draft.title}" if len(messages) > 1 else draft.title).replace("\n", " ")
-    first = messages[0] if messages else None
-    author = draft.author.split()
-    mine = address_of(author[0], author[-1], "Tidewater Robotics")
-    mail["From"] = f"{first.sender.text} <{first.address.text}>" if first else f"{draft.author} <{mine}>"
-    receiver = draft.meta.get("to", "All staff <staff@tidewaterrobotics.example>")
-    mail["To"] = f"{first.to.text} <{first.to_address.text}>" if first else receiver
-    hour, minute = (int(part) for part in first.time.split(":")) if first else (9, rng.randint(0, 59))
+    mail["Subject"] = (f"Re: {draft.title}" if earlier else draft.title).replace("\n", " ")
+    mail["From"] = f"{first.sender.text} <{first.address.text}>"
+    mail["To"] = f"{first.to.text} <{first.to_address.text}>"
+    hour, minute = (int(part) for part in first.time.split(":"))
     mail["Date"] = format_datetime(
         datetime(draft.date.year, draft.date.month, draft.date.day, hour, minute, tzinfo=UTC)
     )
     mail["Message-ID"] = f"<{draft.seed:08x}.{draft.doc_id}@tidewaterrobotics.example>"
-    body = [*_lines(first.blocks if first else loose)]
+    body = [*_lines(first.blocks)]
     body += ["", "-- ", look.signature] if look.signature else []
     body += ["", look.disclaimer] if look.disclaimer else []
     depth = 1
-    for message in messages[1:]:
+    for message in earlier:
         body += [
             "",
             f"On {message.sent.isoformat()} {message.time}, {message.sender.text} <{message.address.text}> wrote:",

@@ -76,7 +76,7 @@ def csv(draft: Draft, look: Look) -> bytes:
 
 
 def _rows(draft: Draft) -> list[list[str]]:
-    rows = [[draft.title], [f"Date: {draft.date.isoformat()}"]] if draft.format == "csv" else [[draft.title]]
+    rows = [[draft.title]]
     for block in draft.body:
         match block:
             case Table(header, body):

@@ -1,0 +1,105 @@
+"""Speed of ingestion against MarkItDown on the same files, one process and one thread each.
+
+Both are started as commands and charged the CPU seconds of all their processes. Ours does everything: sniffing,
+parsing, cleaning, redaction, duplicates, chunks, tables; MarkItDown converts to Markdown. Starting up (imports, its
+file-type model) is left out for both by measuring twice, over the sample and over one file of each kind, and taking
+the difference; ``speed_ratio_with_start`` leaves it in.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata, util
+from pathlib import Path
+
+from labkit.bench.process import ONE_THREAD, Cost, measure
+from labkit.bench.result import Figure
+from labkit.bench.truth import Case
+from labkit.world.chance import stream
+
+SAMPLE = 150
+REPETITIONS = 3
+_CONVERT = """
+import sys
+from markitdown import MarkItDown
+converter = MarkItDown()
+for line in sys.stdin:
+    try:
+        print(bool(converter.convert(line.rstrip("\\n")).text_content.strip()), line, end="")
+    except Exception:
+        print(False, line, end="")
+"""
+
+
+def speed_figures(documents: Path, cases: Sequence[Case], seed: int) -> dict[str, Figure]:
+    """Documents per second per core of ``labkit ingest``, as multiples of MarkItDown's; the interval is min to max."""
+    names = ("speed_ratio", "speed_ratio_with_start", "documents_per_core_s")
+    if util.find_spec("markitdown") is None:
+        return {name: Figure(value=None, status="skipped: markitdown is not installed") for name in names}
+    with tempfile.TemporaryDirectory() as scratch:
+        return _measured(documents, cases, seed, Path(scratch))
+
+
+def _measured(documents: Path, cases: Sequence[Case], seed: int, scratch: Path) -> dict[str, Figure]:
+    readable = sorted(case.path for case in cases if case.document is not None)
+    stream(seed, "speed").shuffle(readable)
+    sample = _accepted(documents, readable[: 2 * SAMPLE], scratch)[:SAMPLE]
+    suffixes = {Path(name).suffix: name for name in sample}
+    few = sorted(suffixes.values())
+    for folder, names in (("all", sample), ("few", few)):
+        _copy(documents, names, scratch / folder)
+    ratios, with_start, rates = [], [], []
+    for repetition in range(REPETITIONS):
+        costs: dict[tuple[str, str], Cost] = {}
+        order = [(tool, folder) for tool in ("ours", "theirs") for folder in ("few", "all")]
+        for tool, folder in order if repetition % 2 == 0 else reversed(order):
+            costs[tool, folder] = (_ours if tool == "ours" else _theirs)(scratch / folder, scratch)
+        ours = costs["ours", "all"].cpu_s - costs["ours", "few"].cpu_s
+        theirs = costs["theirs", "all"].cpu_s - costs["theirs", "few"].cpu_s
+        ratios.append(theirs / ours)
+        with_start.append(costs["theirs", "all"].cpu_s / costs["ours", "all"].cpu_s)
+        rates.append((len(sample) - len(few)) / ours)
+    peer = f"markitdown {metadata.version('markitdown')}"
+    return {
+        "speed_ratio": _spread(ratios, peer, len(sample)),
+        "speed_ratio_with_start": _spread(with_start, peer, len(sample)),
+        "documents_per_core_s": _spread(rates, "", len(sample)),
+    }
+
+
+def _ours(folder: Path, scratch: Path) -> Cost:
+    out = scratch / "tables"
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "labkit", "ingest", str(folder), "--out", str(out), "--workers", "1", "--quiet"]
+    return measure(command, env=ONE_THREAD)
+
+
+def _theirs(folder: Path, scratch: Path) -> Cost:
+    listed = scratch / "listed.txt"
+    listed.write_text("".join(f"{p}\n" for p in sorted(folder.rglob("*")) if p.is_file()), encoding="utf-8")
+    return measure([sys.executable, "-c", _CONVERT], stdin=listed, env=ONE_THREAD)
+
+
+def _accepted(documents: Path, names: Sequence[str], scratch: Path) -> list[str]:
+    """Those files of which MarkItDown makes some text."""
+    listed, converted = scratch / "asked.txt", scratch / "converted.txt"
+    listed.write_text("".join(f"{documents / name}\n" for name in names), encoding="utf-8")
+    head = f"import sys\nsys.stdout = open({str(converted)!r}, 'w', encoding='utf-8')"
+    program = f"{head}\n{_CONVERT}\nsys.stdout.close()\n"
+    measure([sys.executable, "-c", program], stdin=listed)
+    good = {line[5:] for line in converted.read_text(encoding="utf-8").splitlines() if line.startswith("True ")}
+    return [name for name in names if str(documents / name) in good]
+
+
+def _copy(documents: Path, names: Sequence[str], target: Path) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(documents / name, target / name)
+
+
+def _spread(values: Sequence[float], peer: str, n: int) -> Figure:
+    return Figure(value=statistics.median(values), n=n, ci95=(min(values), max(values)), direction="higher", peer=peer)

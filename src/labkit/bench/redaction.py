@@ -1,0 +1,111 @@
+"""Recall of redaction: what still stands in the stored tables although it should have gone.
+
+An identifier is gone when no telling part of it is left: neither half of its digits, not the mailbox, not the street
+and number. A mention of a name is gone when none of its words stands more often than the document may say it. A name
+that the same document also keeps (staff) is not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from labkit.bench.result import Figure, share
+from labkit.bench.textscore import stored_text
+from labkit.bench.truth import Case, Personal
+
+_NUMBERS = frozenset({"phone", "mobile", "iban", "card", "national_id"})
+_NAME = re.compile(r"[^\W\d_]{2,}")
+
+
+@dataclass(slots=True)
+class Leaks:
+    """What of one document's personal data was to go, and what of it still stands."""
+
+    identifiers: int = 0
+    kept_identifiers: list[str] = field(default_factory=list)
+    names: int = 0
+    kept_names: list[str] = field(default_factory=list)
+
+
+def leaks(case: Case) -> Leaks:
+    """Look for everything that was to go in the stored text, title, headings and chunks of a document."""
+    assert case.clean is not None
+    found = Leaks()
+    stored = _everything_stored(case)
+    rest = _without_redacted(case)
+    for span in case.clean.personal:
+        if span.action != "redact":
+            continue
+        if span.label != "person":
+            found.identifiers += 1
+            if _stands(span, stored, rest):
+                found.kept_identifiers.append(span.text)
+    kept = {span.text for span in case.clean.personal if span.label == "person" and span.action == "keep"}
+    mentions = [
+        span.text
+        for span in case.clean.personal
+        if (span.label, span.action) == ("person", "redact") and span.text not in kept
+    ]
+    found.names = len(mentions)
+    found.kept_names = _standing_names(mentions, stored, rest)
+    return found
+
+
+def recall_figures(found: Sequence[Leaks]) -> dict[str, Figure]:
+    """Shares of identifiers and of mentions of names that are gone."""
+    identifiers, names = sum(leak.identifiers for leak in found), sum(leak.names for leak in found)
+    kept = sum(len(leak.kept_identifiers) for leak in found), sum(len(leak.kept_names) for leak in found)
+    return {
+        "pii_recall": share(identifiers - kept[0], identifiers),
+        "person_name_recall": share(names - kept[1], names),
+    }
+
+
+def _everything_stored(case: Case) -> str:
+    """Title and text once, and whatever chunks say beyond that."""
+    assert case.document is not None
+    text = stored_text(case.document)
+    parts = {part for chunk in case.chunks for part in (chunk.text, *chunk.heading_path)}
+    return "\n".join((text, *sorted(part for part in parts if part not in text)))
+
+
+def _without_redacted(case: Case) -> str:
+    """The clean text with a gap wherever something is to be redacted."""
+    assert case.clean is not None
+    text = case.clean.text
+    for span in case.clean.personal:
+        if span.action == "redact":
+            text = text[: span.start] + "\n" * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def _stands(span: Personal, stored: str, rest: str) -> bool:
+    """Whether the identifier, or a telling part of it, can be read, and is not said there rightfully."""
+    if span.label in _NUMBERS:
+        digits = _compact(span.text)
+        parts = [digits[: len(digits) // 2 + 1], digits[len(digits) // 2 :]]
+        return any(part in _compact(stored) and part not in _compact(rest) for part in parts)
+    part = {"email": span.text.split("@")[0], "address": span.text.split(",")[0]}.get(span.label, span.text)
+    words = r"\s+".join(map(re.escape, part.split()))
+    pattern = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+    return bool(pattern.search(stored)) and not pattern.search(rest)
+
+
+def _compact(text: str) -> str:
+    return re.sub(r"[\s().\-/]", "", text)
+
+
+def _standing_names(mentions: Sequence[str], stored: str, rest: str) -> list[str]:
+    """Mentions of which any part still stands more often than it may."""
+    excess = Counter(_NAME.findall(stored))
+    excess.subtract(Counter(_NAME.findall(rest)))
+    standing = []
+    for mention in sorted(mentions, key=len, reverse=True):
+        parts = [part for part in _NAME.findall(mention) if excess[part] > 0]
+        if parts:
+            standing.append(mention)
+            excess.subtract(parts)
+    return standing

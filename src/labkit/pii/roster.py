@@ -1,0 +1,166 @@
+"""Who belongs to the organisation: evidence from every document, put together once for the whole corpus.
+
+One document says who wrote it and which address a name has; the corpus says which mail domain is the organisation's own.
+Staff are people with an address at an own domain, and authors of documents who have no address elsewhere. Of anybody else
+nothing is known. Two people of one name are one person here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import Field
+
+from labkit.pii.identifiers import emails, is_function
+from labkit.pii.names import names, word_scores
+from labkit.pii.policy import Policy
+from labkit.pii.spans import Blocks
+from labkit.pii.spelling import canonical
+from labkit.schema import Record
+
+_AUTHOR_KEYS = ("author", "authors", "creator", "from", "sender", "last_modified_by", "lastmodifiedby")
+_AUTHORS_APART = re.compile(r"[;,/&]| and ")
+
+
+class Evidence(Record):
+    """What one document says about who is who; names are in the form :func:`canonical` gives them."""
+
+    authors: tuple[str, ...] = Field((), description="named by the file itself")
+    addressed: tuple[tuple[str, str], ...] = Field((), description="(name, mail domain) of people with an address")
+    domains: tuple[str, ...] = Field((), description="mail domains that occur")
+    senders: tuple[str, ...] = Field((), description="domain of each author whose address is given")
+    words: dict[str, float] = Field({}, description="capitalised word → how much it looks like a name here")
+
+
+def people_evidence(texts: Sequence[str], metadata: Mapping[str, str]) -> Evidence:
+    """Read one document's blocks and its file's properties (author, creator, From …); a first pass over a corpus."""
+    blocks = Blocks(texts)
+    marks = list(emails(blocks.text)) if "@" in blocks.text else []
+    addresses = {blocks.text[mark.start : mark.end].lower() for mark in marks}
+    named, senders = _authors(metadata, addresses)
+    full = set(named)
+    if addresses:
+        full |= {canonical(blocks.text[mark.start : mark.end]) for mark in names(blocks.text, marks)}
+    full = {name for name in full if " " in name}
+    addressed = {(name, domain) for local, _, domain in map(_split, addresses) for name in _owners(local, full)}
+    return Evidence(
+        authors=tuple(sorted(named)),
+        addressed=tuple(sorted(addressed)),
+        domains=tuple(sorted({address.partition("@")[2] for address in addresses})),
+        senders=tuple(sorted(senders)),
+        words={word: round(score, 2) for word, score in sorted(word_scores(blocks.text, marks).items())},
+    )
+
+
+class Roster:
+    """Staff of the organisation, from the evidence of all documents in any order."""
+
+    def __init__(self, evidence: Iterable[Evidence] = (), policy: Policy | None = None) -> None:
+        pieces = list(evidence)
+        policy = policy or Policy()
+        self.own_domains = frozenset(map(str.lower, policy.own_domains)) or _inferred(pieces)
+        inside = {name for piece in pieces for name, domain in piece.addressed if self.is_own(domain)}
+        outside = {name for piece in pieces for name, domain in piece.addressed if not self.is_own(domain)}
+        authors = {name for piece in pieces for name in piece.authors}
+        self._staff = inside | (authors - outside)
+        self.words = frozenset(word for name in inside | outside | authors for word in name.split() if len(word) > 1)
+        """Parts of every name that an address or a file's properties vouch for."""
+        self.seen = _averaged(pieces)
+        """What the corpus knows of each capitalised word of two documents or more."""
+        self._words: dict[str, list[str]] = {}
+        for name in sorted(self._staff):
+            for word in set(name.split()):
+                self._words.setdefault(word, []).append(name)
+
+    @property
+    def staff(self) -> frozenset[str]:
+        """Canonical full names of everybody who belongs to the organisation."""
+        return frozenset(self._staff)
+
+    def is_staff(self, name: str) -> bool:
+        """A full name that belongs to somebody of the organisation, in any spelling of case and accents."""
+        return canonical(name) in self._staff
+
+    def is_own(self, domain: str) -> bool:
+        """A mail domain of the organisation, or below one."""
+        domain = domain.lower()
+        return domain in self.own_domains or any(domain.endswith(f".{own}") for own in self.own_domains)
+
+    def staff_called(self, words: Sequence[str]) -> list[str]:
+        """Staff whose canonical full name holds all these words: what a first name alone may mean."""
+        if not words:
+            return []
+        return [name for name in self._words.get(words[0], ()) if set(words) <= set(name.split())]
+
+
+def _authors(metadata: Mapping[str, str], addresses: set[str]) -> tuple[set[str], list[str]]:
+    """Authors in the file's properties; an address beside them joins ``addresses``."""
+    found: set[str] = set()
+    senders: list[str] = []
+    for key in _AUTHOR_KEYS:
+        value = str(metadata.get(key) or "")[:500]
+        for mark in emails(value):
+            address = value[mark.start : mark.end].lower()
+            addresses.add(address)
+            senders.append(address.partition("@")[2])
+        for part in _AUTHORS_APART.split(re.sub(r"<[^>]*>|\([^)]*\)|\S+@\S+", " ", value)):
+            words = canonical(part.strip(" \"'")).split()
+            if 2 <= len(words) <= 5:
+                found.add(" ".join(words))
+    return found, senders
+
+
+def _split(address: str) -> tuple[str, str, str]:
+    return address.partition("@")
+
+
+def _owners(local: str, full: set[str]) -> set[str]:
+    """The names this mailbox can stand for; the mailbox's own words where the text spells out none."""
+    key = _letters(local)
+    owners = {name for name in full if key in _mailboxes(name)}
+    if not owners and not is_function(local):
+        words = canonical(re.sub(r"[._]", " ", local)).split()
+        if len(words) >= 2 and all(len(word) > 1 for word in words):
+            owners = {" ".join(words)}
+    return owners
+
+
+def _mailboxes(name: str) -> set[str]:
+    """Usual local parts of a name, letters only: first.last, last.first, f.last, first.l, flast."""
+    words = [_letters(word) for word in name.split()]
+    first, last, rest = words[0], words[-1], "".join(words[1:])
+    return {
+        first + rest,
+        rest + first,
+        first + last,
+        last + first,
+        first[:1] + rest,
+        first[:1] + last,
+        first + last[:1],
+    }
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in canonical(text) if c.isalpha())
+
+
+def _inferred(pieces: Sequence[Evidence]) -> frozenset[str]:
+    """The domain of most senders and, where files name none, in most documents; () when nobody has an address."""
+    votes = Counter(domain for piece in pieces for domain in {*piece.senders, *piece.domains})
+    if not votes:
+        return frozenset()
+    most = max(votes.values())
+    return frozenset({min(domain for domain, count in votes.items() if count == most)})
+
+
+def _averaged(pieces: Sequence[Evidence]) -> dict[str, tuple[float, int]]:
+    """Mean over documents, in whole hundredths so that their order does not matter."""
+    sums: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    for piece in pieces:
+        for word, score in piece.words.items():
+            sums[word] = sums.get(word, 0) + round(100 * score)
+            counts[word] += 1
+    return {word: (sums[word] / 100 / count, count) for word, count in counts.items() if count > 1}

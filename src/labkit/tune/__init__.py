@@ -1,0 +1,1 @@
+"""Training: the name tagger now; datasets, QLoRA and distillation as their chapters open."""
