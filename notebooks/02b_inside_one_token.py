@@ -179,43 +179,45 @@ def softmax(x):
 
 def attend(q, k, v, hidden):
     """Mixed values and the weights they were mixed with; all arrays start with the head."""
-    k, v = (np.repeat(x, len(q) // len(k), axis=0) for x in (k, v))
     scores = q @ k.swapaxes(1, 2) / np.float32(head_dim**0.5)
     looks = softmax(np.where(hidden, np.float32(-np.inf), scores))
     return looks @ v, looks
 
 
-def attention(x, layer, hidden, past, muted):
+def attention(x, layer, positions, hidden, past, muted):
     """What a layer's heads bring to each token, the looks, and the keys and values so far."""
     at = f"model.layers.{layer}.self_attn."
     q, k, v = ((x @ weights[f"{at}{p}_proj.weight"].T).reshape(len(x), -1, head_dim).swapaxes(0, 1) for p in "qkv")
-    positions = np.arange(len(x)) + (past[0].shape[1] if past else 0)
     q, k = rotated(q, positions), rotated(k, positions)
     if past:
         k, v = (np.concatenate([old, new], axis=1) for old, new in zip(past, (k, v), strict=True))
-    mixed, looks = attend(q, k, v, hidden)
+    mixed, looks = attend(q, *(np.repeat(kept, heads // kv_heads, axis=0) for kept in (k, v)), hidden)
     mixed[[head for where, head in muted if where == layer]] = 0
     return mixed.swapaxes(0, 1).reshape(len(x), -1) @ weights[f"{at}o_proj.weight"].T, looks, (k, v)
 
 
 # %% [markdown]
-# The model is a loop: each layer *adds* what attention and MLP found to a running vector per token. Two arguments are
-# for experiments: `blocked` positions that no other token may look at, and `muted` heads.
+# The model is a loop: each layer *adds* what attention and MLP found to a running vector per token. Three arguments are
+# for experiments: `blocked` positions that no other token may look at, `muted` heads, and `parts`, which lets several
+# questions about the same passages share a pass without seeing each other.
 
 
 # %%
-def forward(ids, cache=None, blocked=(), muted=()):
+def forward(ids, cache=None, blocked=(), muted=(), parts=None):
     """Vectors after the last layer, the cache for going on, and every layer's looks."""
     start = cache[0][0].shape[1] if cache else 0
-    asking = np.arange(start, start + len(ids))
-    hidden = np.arange(start + len(ids)) > asking[:, None]
+    positions = places = np.arange(start, start + len(ids))
+    hidden = np.arange(start + len(ids)) > places[:, None]
     for position in blocked:
-        hidden[asking != position, position] = True
+        hidden[places != position, position] = True
+    if parts is not None:  # the number of each token's part, ascending; every part continues the cache
+        hidden[:, start:] |= parts[:, None] != parts
+        positions = places - np.searchsorted(parts, parts)
     x, new_cache, looks = weights["model.embed_tokens.weight"][ids], [], []
     for layer in range(layers):
         at = f"model.layers.{layer}."
         y = normed(x, f"{at}input_layernorm.weight")
-        found, seen, kept = attention(y, layer, hidden, cache[layer] if cache else None, muted)
+        found, seen, kept = attention(y, layer, positions, hidden, cache[layer] if cache else None, muted)
         x = x + found
         x = x + mlp(normed(x, f"{at}post_attention_layernorm.weight"), layer)
         new_cache.append(kept)
@@ -255,8 +257,8 @@ for name, text in versions.items():
 # <details><summary>What happened?</summary>
 #
 # Cut off from its heading, the list makes the model more ready to say that you *can* than that you must. The missing
-# word is almost as bad: the model then takes the list for things you *must* do. Even the whole warning makes the right
-# continuation likely at best, not certain: this is a small model. </details>
+# word is almost as bad: the model then takes the list for things you *must* do. Even after the whole warning the right
+# continuation is no better than a coin toss: this is a small model. </details>
 #
 # Why not simply ask it? The next cell does.
 
@@ -412,9 +414,9 @@ print(f"the first token, {words(prompt[:1])[0]!r}, gets {sink:.2f} of all attent
 record("attention_on_the_first_token", sink)
 
 # %% [markdown]
-# Here the copying heads matter, and others much less. The bright first column of the picture is something else: a
-# softmax must put its weight somewhere, and heads with nothing to say put it on the first token, an **attention sink**
-# (Xiao et al. 2024). Drop the beginning of a long chat to save memory and you drop the sink; the lab does it right.
+# The copying heads matter, others much less. The bright first column of the picture is something else: a softmax must
+# put its weight somewhere, and heads with nothing to say put it on the first token, an **attention sink** (Xiao et al.
+# 2024). Cut off the beginning of a long chat and you cut off the sink; the lab does better.
 #
 # ## 7 · What a longer prompt costs
 #
@@ -456,6 +458,8 @@ record("time_saved_by_cache", plain[3] / with_cache[3], "×", "higher")
 # that grows with its length and one that grows with the square.
 
 # %% tags=["timing"]
+from functools import partial
+
 per_token = layers * 2 * kv_heads * head_dim * 4
 record("cache_bytes_per_token", per_token, "bytes")
 print(f"full context of {config['max_position_embeddings']:,} tokens: {per_token * 8192 / 1e6:,.0f} MB of cache;")
@@ -467,7 +471,7 @@ for n in lengths:
     q, k, v = np.random.default_rng(seed).standard_normal((3, 1, n, head_dim), dtype=np.float32)
     x = np.random.default_rng(seed).standard_normal((n, width), dtype=np.float32)
     future = np.triu(np.ones((n, n), bool), 1)
-    for name, work in (("attention", lambda: attend(q, k, v, future)), ("the rest (MLP)", lambda: mlp(x, 0))):  # noqa: B023
+    for name, work in zip(best, (partial(attend, q, k, v, future), partial(mlp, x, 0)), strict=True):
         taken = []
         for _ in range(5):
             started = time.perf_counter()
@@ -495,9 +499,9 @@ linear = sum(a.size for name, a in weights.items() if a.ndim == 2 and "embed" no
 record("length_where_attention_is_half_the_work", linear / (2 * layers * heads * head_dim), "tokens")
 
 # %% [markdown]
-# Counted in multiplications, you pay mostly for the weights up to that last length, and for the square beyond it. On
-# the clock attention can do worse than the square, once its table outgrows the processor's cache. Quote "attention is
-# quadratic" together with the length at which it starts to hurt.
+# On the clock our attention climbs faster than its count: it writes the whole table of scores to memory, which serving
+# engines avoid. Counted, you pay mostly for the weights up to that last length, and for the square beyond it. Quote
+# "attention is quadratic" together with the length at which it starts to hurt.
 #
 # ## 8 · Lost in the middle?
 #
@@ -533,17 +537,22 @@ for relation, group in groups.items():
     print(f"{relation:<15} for example: {next(iter(group.values()))[1]}")
 
 # %% [markdown]
-# The passages are computed once, and their cache serves all nine questions. The figure is the log-probability of the
-# whole right value; beside it, the same cue with no passages at all.
+# The passages are computed once; their cache serves nine questions in one pass. The figure is the log-probability of
+# the whole right value; beside it, the same cue without passages.
 
 
 # %% tags=["generated"]
-def value_score(cue, value, cache):
-    """Log-probability of a value after a cue."""
-    asked, wanted = encode(f"\n{cue}"), encode(f" {value}")
-    states, _, _ = forward([*asked, *wanted[:-1]], cache)
-    p = softmax(logits(states[len(asked) - 1 :]))
-    return float(np.log(p[range(len(wanted)), wanted]).sum())
+def value_scores(rows, cache):
+    """Log-probability of each row's value after its cue."""
+    cues, values = [encode(f"\n{cue}") for cue, _, _ in rows], [encode(f" {value}") for _, value, _ in rows]
+    asked = [[*cue, *value[:-1]] for cue, value in zip(cues, values, strict=True)]
+    parts = np.repeat(np.arange(len(asked)), [len(ids) for ids in asked])
+    states, _, _ = forward(np.concatenate(asked), cache, parts=parts)
+    scores = []
+    for part, (cue, value) in enumerate(zip(cues, values, strict=True)):
+        p = softmax(logits(states[parts == part][len(cue) - 1 :]))
+        scores.append(np.log(p[range(len(value)), value]).sum())
+    return scores
 
 
 thirds = ["first third", "middle third", "last third"]
@@ -553,10 +562,11 @@ for relation, group in groups.items():
     turned = {third: [] for third in thirds}
     caches = [forward(encode("\n".join(s for _, _, s in rows[3 * turn :] + rows[: 3 * turn])))[1] for turn in range(3)]
     _, nothing, _ = forward(encode("\n"))
-    turned["no passages"] = [value_score(cue, value, nothing) for cue, value, _ in rows[:3]]
-    for place, (cue, value, _) in enumerate(rows):
-        for turn, cache in enumerate(caches):
-            turned[thirds[(place - 3 * turn) % 9 // 3]].append(value_score(cue, value, cache))
+    turned["no passages"] = value_scores(rows, nothing)
+    by_turn = [value_scores(rows, cache) for cache in caches]
+    for place in range(9):
+        for turn in range(3):
+            turned[thirds[(place - 3 * turn) % 9 // 3]].append(by_turn[turn][place])
     scored.append(turned)
 table = {name: np.concatenate([turned[name] for turned in scored]) for name in scored[0]}
 
@@ -576,8 +586,7 @@ show(
     alt="Log-probability of the right value by place in the prompt, with intervals; the last third is best.",
     data={"place": thirds, "mean": means, "low": [i[0] for i in intervals], "high": [i[1] for i in intervals]},
 )
-nothing = table["no passages"]
-print(f"n = {len(table[thirds[0]])} sentences; with no passages {nothing.mean():.1f} (n = {len(nothing)})")
+print(f"n = {len(means)} × {len(table[thirds[0]])} scores; with no passages {table['no passages'].mean():.1f}")
 for name, better, worse in (("last_over_middle", 2, 1), ("first_over_middle", 0, 1)):
     gain = table[thirds[better]] - table[thirds[worse]]
     low, high = mean_interval(gain, seed)
@@ -587,9 +596,9 @@ for name, better, worse in (("last_over_middle", 2, 1), ("first_over_middle", 0,
 # %% [markdown]
 # <details><summary>What happened?</summary>
 #
-# Standing last helps; standing first does not, as far as the interval shows. This model is not lost in the middle, it
-# is weaker everywhere but at the end. The published curve belongs to other models and far longer prompts. Our intervals
-# treat sentences as independent; they share a few kinds of fact, so the truth is wider. </details>
+# Standing last helps; standing first does not, as far as the interval shows. The published curve belongs to other
+# models and far longer prompts. Our intervals treat sentences as independent; they share a few kinds of fact, so the
+# truth is wider. </details>
 #
 # **On Monday:** put the best passage last, next to the question, after checking that on your model; send fewer
 # passages; keep what never changes in front, where a server can keep its cache.
@@ -607,7 +616,7 @@ for name, better, worse in (("last_over_middle", 2, 1), ("first_over_middle", 0,
 #
 # ### Say it at work
 #
-# *"The prohibition hangs on one token of a heading: hide it, and it is gone, as section 5 shows. I would carry
+# *"The prohibition hangs on one token of a heading: hide it, and little is left, as section 5 shows. I would carry
 # headings with every piece, decode greedily and put the best passage last. Below the length in section 7, passages
 # cost about in proportion."* You will be asked: *does that hold for the model we buy next year?* The arithmetic does,
 # with its dimensions; the order has to be measured again.

@@ -6,8 +6,10 @@ sample may be missed. Memory is the sum of resident sets: pages that processes s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,56 +39,61 @@ class Cost:
 
 
 def measure(command: Sequence[str | Path], *, stdin: Path | None = None, env: Mapping[str, str] | None = None,
-            interval_s: float = INTERVAL_S) -> Cost:  # fmt: skip
+            limit_s: float = 3600.0) -> Cost:  # fmt: skip
     """Run a command to its end.
 
     Raises:
-        BenchError: it exits with an error; the message ends with the last lines it wrote.
+        BenchError: it exits with an error (the message ends with the last lines it wrote), or runs out of time, in
+            which case it and all it started are killed.
     """
-    began = time.monotonic()
-    source = stdin.open("rb") if stdin else None
-    process = psutil.Popen(
-        [str(part) for part in command], stdin=source or subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
-    )  # fmt: skip
-    try:
-        cpu, peak = _watch(process, interval_s)
-        _, errors = process.communicate()
-    finally:
-        if source:
-            source.close()
-    if process.returncode:
-        tail = errors.decode("utf-8", "replace").strip().splitlines()[-3:]
-        raise BenchError(f"The command failed with status {process.returncode}: {' / '.join(tail)}")
-    return Cost(time.monotonic() - began, cpu, peak)
+    with tempfile.TemporaryFile() as errors, open(stdin or os.devnull, "rb") as source:  # noqa: PTH123
+        began = time.monotonic()
+        process = psutil.Popen(
+            [str(part) for part in command], stdin=source, stdout=subprocess.DEVNULL, stderr=errors,
+            env={**os.environ, **(env or {})},
+        )  # fmt: skip
+        watch = _Watch(process)
+        try:
+            while process.poll() is None:
+                if time.monotonic() > began + limit_s:
+                    raise BenchError(f"The command did not end within {limit_s:.0f} s", where=str(command[0]))
+                watch.sample()
+                time.sleep(INTERVAL_S)
+        finally:
+            watch.kill()
+        wall = time.monotonic() - began
+        if process.returncode:
+            errors.seek(0)
+            tail = errors.read().decode("utf-8", "replace").strip().splitlines()[-3:]
+            raise BenchError(f"The command failed with status {process.returncode}: {' / '.join(tail)}")
+    return Cost(wall, sum(watch.spent.values()), watch.peak)
 
 
-def _watch(process: psutil.Popen, interval_s: float) -> tuple[float, int]:
-    spent: dict[tuple[int, float], float] = {}
-    family: dict[int, psutil.Process] = {process.pid: process}
-    peak = 0
-    while process.poll() is None:
-        for child in _children(family):
-            family.setdefault(child.pid, child)
+class _Watch:
+    """Everything one process has started, as far as it was seen."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.family: dict[int, psutil.Process] = {process.pid: process}
+        self.spent: dict[tuple[int, float], float] = {}
+        self.peak = 0
+
+    def sample(self) -> None:
+        """Look at every member, and for new ones."""
         resident = 0
-        for pid, member in list(family.items()):
+        for pid, member in list(self.family.items()):
             try:
+                for child in member.children():
+                    self.family.setdefault(child.pid, child)
                 with member.oneshot():
                     times = member.cpu_times()
                     resident += member.memory_info().rss
-                    spent[pid, member.create_time()] = times.user + times.system
+                    self.spent[pid, member.create_time()] = times.user + times.system
             except psutil.Error:
-                del family[pid]
-        peak = max(peak, resident)
-        time.sleep(interval_s)
-    return sum(spent.values()), peak
+                del self.family[pid]
+        self.peak = max(self.peak, resident)
 
-
-def _children(family: Mapping[int, psutil.Process]) -> list[psutil.Process]:
-    found = []
-    for member in list(family.values()):
-        try:
-            found += member.children()
-        except psutil.Error:
-            continue
-    return found
+    def kill(self) -> None:
+        """End what is left of the family."""
+        for member in self.family.values():
+            with contextlib.suppress(psutil.Error):
+                member.kill()

@@ -20,6 +20,7 @@ Runner = Callable[["Options"], tuple[BenchResult, Rows]]
 BENCHES = {
     "answer": "value, citation, abstention and money lost, by question type, over a whole world",
     "ingest": "text, encodings, duplicates, versions, personal data, quarantine and speed of ingestion",
+    "ingestgrowth": "seconds per document and memory of ingestion at 300, 5,000 and 50,000 documents",
     "realfiles": "real runbooks and PEPs: files lost, and what ten obvious questions get",
     "world": "repetition, truth and determinism of the generated enterprise",
 }

@@ -1,7 +1,7 @@
 """Cleaning between parsing and chunking: what no reader should see goes, and is named as a defect.
 
-Wrongly decoded text is repaired and characters that are not text are removed, block by block, before the document's text
-is put together and offsets exist. Boilerplate is the parsers' work, because only they see the page it stands on.
+Wrongly decoded text is repaired and characters that are not text are removed, block by block, before the document's
+text is put together and offsets exist. Boilerplate is the parsers' work, because only they see the page it stands on.
 """
 
 from __future__ import annotations

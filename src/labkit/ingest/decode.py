@@ -144,5 +144,5 @@ def _windows(data: bytes) -> str:
 
 
 def _misfits(text: str) -> int:
-    """Characters beyond ASCII that stand where none of their kind does: signs inside words, capitals after small ones."""
+    """Characters that stand where none of their kind does: signs inside words, capitals after small letters."""
     return len(_MISFIT.findall(text))

@@ -5,8 +5,9 @@ Near-duplicates are found by MinHash over word shingles with locality-sensitive 
 compared by its real shingles. A copy that was edited loses or gains a paragraph: most of the shorter text stands in
 the longer (containment), while two forms filled in differently share their labels only.
 
-Two revisions of one document are alike too, yet both are needed: documents that state the same number and different
-versions or days are never duplicates. Neither are files for different readers: dropping one would hide its content
+Texts made from one template are alike too, yet all are needed: a runbook for the processor and one for the memory
+differ in a few words, and in their titles. So are two revisions of one document. Documents of different titles are
+never duplicates, nor are those that state the same number and different versions or days. Neither are files for different readers: dropping one would hide its content
 from its readers, or show it to others.
 """
 
@@ -147,13 +148,23 @@ def _best(candidate: Candidate, alike: list[Candidate], words: Callable[[str], l
 
 
 def _may_repeat(one: Card, other: Card) -> bool:
-    """False for two versions of one document, and for two documents that give themselves different numbers."""
+    """False for texts of different titles, two versions of one document, and documents of different numbers."""
+    if not _same_title(words_of(one.title), words_of(other.title)):
+        return False
     if one.number and other.number and one.number != other.number:
         return False
     if one.version and other.version and one.version != other.version:
         return False
     same_number = bool(one.number) and one.number == other.number
     return not (same_number and one.valid_from and other.valid_from and one.valid_from != other.valid_from)
+
+
+def _same_title(one: list[str], other: list[str]) -> bool:
+    """Equal words, or one title within the other: marks such as "draft" are added, long titles are cut off."""
+    if set(one) <= set(other) or set(other) <= set(one):
+        return True
+    joined = sorted((" ".join(one), " ".join(other)), key=len)
+    return len(one) > 1 and joined[1].startswith(joined[0])
 
 
 def _root(path: str, found: dict[str, Duplicate]) -> str:

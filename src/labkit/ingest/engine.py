@@ -73,8 +73,7 @@ def run_on_ray(
         ) from error
     started = not ray.is_initialized()
     if started:
-        local = None if os.environ.get("RAY_ADDRESS") else workers
-        ray.init(num_cpus=local, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        _start(ray, workers)
     remote: Any = ray.remote(num_cpus=1)(_serve_batch)
     shared = ray.put(function)
     waiting: deque[tuple[list[T], Any]] = deque()
@@ -90,6 +89,23 @@ def run_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def _start(ray: Any, workers: int) -> None:
+    """Join the cluster, or start one here: tried twice, because Ray gives a busy machine thirty seconds only."""
+    cpus = None if os.environ.get("RAY_ADDRESS") else workers
+    for last in (False, True):
+        try:
+            ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except Exception as error:  # Ray raises plain exceptions here
+            ray.shutdown()
+            if last:
+                raise ConfigError(
+                    f"Ray did not start ({error})",
+                    where=os.environ.get("RAY_ADDRESS") or "this machine",
+                    todo="Check RAY_ADDRESS, or use the engine pool.",
+                ) from error
 
 
 def _serve_batch(

@@ -1,9 +1,10 @@
 """Text that was decoded with the wrong encoding and saved again, undone: ``GrÃ¼ÃŸe`` becomes ``Grüße``.
 
-Line by line, because good and damaged text meet in one file. A line is repaired as a whole where its characters, written
-back as windows-1252, are UTF-8 without a remainder, which real text hardly ever is; but only when something in the
-document looks damaged beyond doubt to ftfy, or several such lines agree and none speaks against it. Other damage is left
-to ftfy. This module does not know formats; control characters are part of the damage, so it must see them.
+Line by line, because good and damaged text meet in one file. A line is repaired as a whole where its characters,
+written back as windows-1252, are UTF-8 without a remainder, which real text hardly ever is; but only when something
+in the document looks damaged beyond doubt to ftfy, or several such lines agree and none speaks against it. Other
+damage is left to ftfy. This module does not know formats; control characters are part of the damage, so it must see
+them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A process pool in which one task can hang or crash without costing more than itself.
 
 Each worker serves one task at a time under a limit of time and memory. A worker that breaks either, or dies, is
-replaced and its task fails. Because earlier tasks may have damaged or filled a worker, a task that crashes or runs out
+replaced and its task fails. Time is the worker's own CPU time, so that a busy machine fails no task; one that waits for
+something instead is given up after a few times as long. Because earlier tasks may have damaged or filled a worker, a task that crashes or runs out
 of memory in a used worker is tried once more in a fresh one: its outcome does not depend on its neighbours. Results
 come in the order of the tasks. Workers have no network: what a hostile file makes a library do stays on this machine.
 The pool knows nothing about documents.
@@ -20,13 +21,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Literal, TypeVar
 
-from labkit.errors import ConfigError
+from labkit.errors import ConfigError, LabkitError
 
+_CPU_SPENT = getattr(signal, "SIGPROF", 0)
 T = TypeVar("T")
 R = TypeVar("R")
 
 _START_SECONDS = 120.0
 _TASKS_PER_WORKER = 1000  # libraries leak; a fresh worker costs milliseconds
+_PATIENCE = 4  # seconds by the clock per second of CPU time allowed
 _AHEAD = 64  # results per worker that may wait for an earlier, slower one
 
 
@@ -50,15 +53,16 @@ def run_tasks(
     """Apply ``function`` to each task in worker processes, in order.
 
     Args:
-        function: importable by name in the workers; an exception it raises counts as a crash.
+        function: importable by name in the workers; an exception of others that it raises counts as a crash.
         tasks: consumed as needed.
         workers: number of processes.
-        seconds: wall-clock limit per task.
+        seconds: CPU time per task; by the clock, a task may last a few times as long.
         megabytes: address space a worker may add to what it started with (where the system can limit it).
         preload: modules imported once, before workers are forked (where the system can fork cleanly).
 
     Raises:
         ConfigError: workers cannot start.
+        LabkitError: whatever of labkit's own errors the function raises: they concern all tasks.
     """
     pool = _Pool(function, workers=workers, seconds=seconds, megabytes=megabytes, preload=preload)
     try:
@@ -81,7 +85,7 @@ class _Worker(Generic[T]):
         self.deadline = time.monotonic() + _START_SECONDS
 
     def give(self, job: tuple[int, T], seconds: float) -> None:
-        self.job, self.deadline = job, time.monotonic() + seconds
+        self.job, self.deadline = job, time.monotonic() + _PATIENCE * seconds
         self.connection.send(job[1])
 
     def kill(self) -> int | None:
@@ -158,7 +162,7 @@ class _Pool(Generic[T, R]):
             elif time.monotonic() > worker.deadline:
                 if worker.job is None:
                     raise _no_start(f"no sign of life in {_START_SECONDS:.0f} s")
-                self._settle(worker, Failure("timeout", f"Not read within {self.seconds:g} s"))
+                self._settle(worker, self._timeout())
                 self._replace(worker)
 
     def _receive(self, worker: _Worker[T]) -> None:
@@ -170,10 +174,14 @@ class _Pool(Generic[T, R]):
             if report != "ready":
                 raise _no_start(f"exit code {self._replace(worker)}")
             worker.ready = True
+        elif isinstance(report, LabkitError):
+            raise report
         elif report is None or isinstance(report, Failure):
             fresh = worker.served == 0
             code = self._replace(worker)
-            if not fresh and worker.job is not None:
+            if code == -_CPU_SPENT:
+                self._settle(worker, self._timeout())
+            elif not fresh and worker.job is not None:
                 self.again.append(worker.job)
             else:
                 self._settle(worker, report or Failure("crash", f"The parser's process died (exit code {code})"))
@@ -182,6 +190,9 @@ class _Pool(Generic[T, R]):
             worker.served += 1
             if worker.served >= _TASKS_PER_WORKER:
                 self._replace(worker)
+
+    def _timeout(self) -> Failure:
+        return Failure("timeout", f"Not read within {self.seconds:g} s")
 
     def _settle(self, worker: _Worker[T], result: R | Failure) -> None:
         assert worker.job is not None
@@ -210,14 +221,20 @@ def _serve(connection: Connection, function: Callable[[Any], Any], seconds: floa
             task = connection.recv()
         except (EOFError, OSError):
             return
-        if hasattr(signal, "alarm"):  # should the parent be killed, a hung task does not outlive it for long
-            signal.alarm(int(2 * seconds) + 5)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # ends this process by SIGPROF
+            # Should the parent be killed, a hung task does not outlive it for long.
+            signal.alarm(int(_PATIENCE * seconds) + 5)
         try:
             result = function(task)
         except MemoryError:
             connection.send(Failure("memory", f"Needed more than {megabytes} MB to read"))
             return
-        if hasattr(signal, "alarm"):
+        except LabkitError as error:  # not this task's fault: a model or setting that no task can do without
+            connection.send(error)
+            return
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
         connection.send((result,))
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labkit.errors import ConfigError, DocumentError
+from labkit.errors import DocumentError, LabkitError
 from labkit.ingest import duplicates
 from labkit.ingest.chunk import assemble
 from labkit.ingest.clean import clean
@@ -46,7 +46,7 @@ def read_file(source: Source) -> Reading | Refusal:
         return _reading(sniffed, parsed)
     except DocumentError as error:
         return _refusal(source, error.reason, str(error))
-    except (MemoryError, ConfigError):
+    except (MemoryError, LabkitError):
         raise
     except Exception as error:  # parsers meet hostile input: whatever they raise is about this file
         detail = re.sub(r"0x[0-9a-fA-F]+", "0x…", " ".join(str(error).split()))[:300]

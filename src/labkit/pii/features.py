@@ -1,8 +1,8 @@
 """What the name tagger sees: tokens, their classes, and the features of a capitalised word in its surroundings.
 
-Shared by training (:mod:`labkit.tune.names`) and use (:mod:`labkit.pii.names`), so that both see the same. A feature is a
-string; the model keeps one weight per hash of it (feature hashing, Weinberger et al. 2009). No feature is a word of the
-candidate itself: only its letters in groups of at most four, whether common name or word lists hold it, and what is around.
+Shared by training (:mod:`labkit.tune.names`) and use (:mod:`labkit.pii.names`), so that both see the same. A feature is
+a string; the model keeps one weight per hash of it (feature hashing, Weinberger et al. 2009). No feature is the
+candidate as a whole: only its letters in short groups, whether lists of names and words hold it, and what is around.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ REACH = 3
 """Tokens on each side that count."""
 ROLES = tuple(range(-REACH, REACH + 1))
 _EDGE = ("\x00",) * REACH
+_LONGEST = 40
+"""Longer words are cut, and are no names."""
 
 _TOKEN = re.compile(
     r"(?:[^\W\d_a-z]\.)+(?=[ -]?[^\W\d_])"  # initials: J. or J.R.
     r"|[^\W\d_]+(?:(?:['’](?![sS]\b)|-)[^\W\d_]+)*"
-    r"|\d[\w.,:/]*|[\n\x00\ue000-\ue0ff]|[^\w\s]"
+    r"|\d[\w.,:/]*|[\n\x00\ue000-\ue0ff]|([^\w\s])\1{7,}|[^\w\s]"
 )
 _TITLED = re.compile(
     r"(?:(?:Mc|Mac|Fitz|[OD]['’])?[^\W\d_a-z][^\W\d_A-Z]*)(?:['’-](?:[^\W\d_A-Z]+|[^\W\d_a-z][^\W\d_A-Z]*))*"
 )
 """A capital and small letters, in each part: also McGarry, O'Hara, Jean-Luc and Hye-jin."""
+_CONTRACTED = ("I'", "I’")
 _MASK = {kind: chr(0xE000 + number) for number, kind in enumerate(KINDS)}
 
 NAMELIKE = "CAMi"
 """Classes of what can be part of a name: capitalised words of every shape, and initials."""
 
 Lists = Callable[[str], str]
-"""Word in lower case → the letters g, s, c: in a list of given names, of surnames, of common words."""
+"""Word in lower case → the letters g, s, c, p: in a list of given names, surnames, common words, places."""
 
 
 class Word(NamedTuple):
@@ -62,7 +65,9 @@ def word_class(text: str, lists: Lists) -> str:
         return "d" if head.isdigit() else head
     if len(text) == 1 or text.endswith("."):
         return "i" if text.endswith(".") else "I" if head.isupper() else "l"
-    shape = "l" if not head.isupper() else "A" if text.isupper() else "C" if _titled(text) else "M"
+    if not head.isupper() or text[:2] in _CONTRACTED or len(text) == _LONGEST:
+        return "l" + lists(text.lower())
+    shape = "A" if text.isupper() else "C" if _titled(text) else "M"
     return shape + lists(text.lower())
 
 
@@ -124,7 +129,7 @@ class Page:
 
     def __init__(self, text: str, lexicon: Lexicon, vouched: Collection[str]) -> None:
         self._matches = list(_TOKEN.finditer(text))
-        self.raw = [*_EDGE, *[match[0] for match in self._matches], *_EDGE]
+        self.raw = [*_EDGE, *[match[0][:_LONGEST] for match in self._matches], *_EDGE]
         self.entries = [lexicon(word) for word in self.raw]
         self.words = [entry.lower for entry in self.entries]
         self.classes = [entry.cls for entry in self.entries]
@@ -141,5 +146,9 @@ class Page:
         """Letters: m vouched for, l also written small here, 2 or 3 for repeated."""
         word = self.words[at]
         count = self._count[word]
-        known = "m" if self._vouched and canonical(self.raw[at]) in self._vouched else ""
+        known = "m" if self.vouched_for(at) else ""
         return known + ("l" if word in self._small else "") + ("3" if count > 2 else "2" if count == 2 else "")
+
+    def vouched_for(self, at: int) -> bool:
+        """An address, an author or the roster has this word in a name."""
+        return bool(self._vouched) and canonical(self.raw[at]) in self._vouched

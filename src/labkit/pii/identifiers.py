@@ -26,15 +26,21 @@ ops orders payments postmaster press privacy procurement purchasing quality rece
 service shipping spam staff support system team tickets undisclosed-recipients users warehouse webmaster
 """
 _FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
+_LISTS = frozenset(("announce", "dev", "devel", "discuss", "group", "list", "sig", "support", "team", "users"))
 """Mailboxes of a function, not of a person (RFC 2142 and common practice)."""
 
 _NUMBER = re.compile(
-    r"\d(?:[ .\u00a0\u202f()/-]{0,3}\d){5}"
+    r"\d{40,}"
+    r"|\d(?:[ .\u00a0\u202f()/-]{0,3}\d){5}"
     r"|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d"
     r"|(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]"
     r"|(?<!\w)[A-Z]{6}\d\d[A-Z]"
 )
-"""What every number below holds: six digits close to each other, four with dots, or hexadecimal groups."""
+"""What every number below holds: six digits close to each other, four with dots, or hexadecimal groups.
+
+First come runs of digits that are too long for anything; they are passed over.
+"""
+_TOO_LONG = 40
 _LEAD, _TRAIL = 24, 48
 _SPACE = re.compile(r"\s")
 
@@ -85,7 +91,7 @@ _BORN = re.compile(
     r"|passports?|(?:personal)?ausweis|(?:id|identity) card)\b"
 )
 _BIRTH_REACH = 110
-_NOT_BORN = re.compile(r"(?i)[.!?]\s|\n|\b(?:valid|expir\w+|issued?|until|renew\w*|on|gültig|ausgestellt)\b")
+_NOT_BORN = re.compile(r"(?i)[.!?]\s|\n|\b(?:valid|expir\w+|issued?|until|renew\w*|gültig|ausgestellt)\b")
 _DATE = re.compile(
     r"(?<![\w.-])(?:(\d{1,2})[ ]?[./-][ ]?(\d{1,2})[ ]?[./-][ ]?(\d{4}|\d\d)|(\d{4})[./-](\d{1,2})[./-](\d{1,2})"
     r"|\d{1,2}(?:st|nd|rd|th|\.)? (?:of |de )?[^\W\d_]{3,10}\.?,? \d{4}"
@@ -108,6 +114,8 @@ def numbers(text: str) -> Iterator[tuple[int, int]]:
     """Stretches of text that could hold one of the numbers below, so that the patterns need not read the rest."""
     start = end = -1
     for match in _NUMBER.finditer(text):
+        if match.end() - match.start() >= _TOO_LONG:
+            continue
         if match.start() - _LEAD > end:
             if end > 0:
                 yield start, end
@@ -125,7 +133,8 @@ def _end_of_word(text: str, position: int) -> int:
 def is_function(address: str) -> bool:
     """A mailbox of a function (support@…), which is no personal data."""
     local = address.partition("@")[0].lower()
-    return local in _FUNCTIONS or re.split(r"[.+_-]", local, maxsplit=1)[0] in _FUNCTIONS
+    parts = re.split(r"[.+_-]", local)
+    return local in _FUNCTIONS or parts[0] in _FUNCTIONS or parts[-1] in _LISTS
 
 
 def emails(text: str) -> Iterator[Mark]:
@@ -165,7 +174,9 @@ def ip_addresses(text: str, lo: int, hi: int) -> Iterator[Mark]:
                 continue
             if address.is_loopback or address.is_unspecified or address.is_multicast or match[0].startswith("255."):
                 continue  # the same on every machine: nobody's
-            if address.version == 6 or _looks_assigned(text, match):
+            if (address.version == 6 and len(re.findall(r"\w+", match[0])) > 2) or (
+                address.version == 4 and _looks_assigned(text, match)
+            ):
                 yield _mark(match, "ip")
 
 
@@ -210,7 +221,7 @@ def birthdates(text: str) -> Iterator[Mark]:
     for word in _BORN.finditer(text):
         reach = text[word.end() : word.end() + _BIRTH_REACH]
         for match in _DATE.finditer(reach):
-            between = reach[: match.start()].replace("b. ", "")
+            between = reach[: match.start()].removeprefix("." if word[0].lower() == "geb" else "")
             if _NOT_BORN.search(between):
                 break
             if _plausible(match):

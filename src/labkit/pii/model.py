@@ -1,8 +1,8 @@
-"""The name tagger's artefact: weights by hash, and three word lists as Bloom filters.
+"""The name tagger's artefact: weights by hash, and four word lists as Bloom filters.
 
-Built by ``python -m labkit.tune.names``; its bytes are pinned here, so that a changed file is noticed and not used. The
-filters hold given names and surnames (from Faker's tables) and common words; they answer *probably in the list*, wrongly
-for fewer than one in a hundred others (Bloom 1970).
+Built by ``python -m labkit.tune.names``; its bytes are pinned here, so that a changed file is noticed and not used.
+The filters hold given names, surnames and places (from Faker's tables) and common words; they answer *probably in the
+list*, wrongly for fewer than one in a hundred others (Bloom 1970).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from labkit.errors import ModelError, ModelMismatch
 
 FILE = Path(__file__).with_name("names.npz")
-SHA256 = "5541496437273c4a1d4c51d83631723a126603d90b8a68829b50c4c6e0a430af"
+SHA256 = "6ffa3149429bdd1bb6ffa3ea130bcae85c06b8108407043abd25edb610ec5ca6"
 BUCKETS = 1 << 17
 FILTER_BITS = 1 << 20
-LISTS = ("given", "surname", "common")
-_LETTERS = "gsc"
+LISTS = ("given", "surname", "common", "place")
+_LETTERS = "gscp"
 
 
 def bucket(feature: str) -> int:

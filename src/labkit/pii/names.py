@@ -141,7 +141,7 @@ class Tagger:
 
 
 def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
-    """Inputs of the second stage, one row per candidate: its score, its neighbours', its other occurrences', the corpus'."""
+    """Inputs of the second stage, one row per candidate: its score, its neighbours', its word's here and elsewhere."""
     score = {
         at: _CLIP if value > _CLIP else max(value, -_CLIP) for at, value in zip(page.candidates, first, strict=True)
     }
@@ -149,7 +149,7 @@ def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
     for at in score:
         where.setdefault(page.words[at], []).append(at)
     document = {word: _everywhere(places, score) for word, places in where.items()}
-    rows = []
+    rows: list[Row] = []
     for at, own in score.items():
         left, right = score.get(at - 1), score.get(at + 1)
         best, second, mean, pair, alone = document[page.words[at]]
@@ -163,6 +163,7 @@ def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
                 *((0.0, 0.0, 0.0, 1.0) if alone else (other, max(other, 0.0), mean, 0.0)),
                 pair,
                 *(elsewhere, max(elsewhere, 0.0), _LOGS[min(count, len(_LOGS) - 1)]),
+                *(float(page.vouched_for(at)), *[float(letter in page.classes[at]) for letter in "gscp"]),
             )
         )
     return rows

@@ -1,14 +1,15 @@
 """Replacing personal data: what is found, whom it means, what policy says, and the text that results.
 
-A person's pseudonym is the same in every document that is redacted with the same key, and cannot be traced back without
-it (HMAC-SHA256, RFC 2104, of the canonical value). Text outside the replaced spans is copied unchanged. This module knows
-nothing of files, formats or chunks.
+A person's pseudonym is the same in every document that is redacted with the same key, and cannot be traced back
+without it (HMAC-SHA256, RFC 2104, of the canonical value). Text outside the replaced spans is copied unchanged. This
+module knows nothing of files, formats or chunks.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ from labkit.pii.spans import Blocks, Finding, Kind, Mark, without_overlap
 from labkit.pii.spelling import canonical
 
 _NOBODY = Roster()
+_BESIDE = 40
+_CAPITALS_BEFORE = re.compile(r"(?:[^\W\d_a-z][\w'’-]* (?:& )?){1,2}\Z")
+_CAPITALS_AFTER = re.compile(r"(?:(?: &)? [^\W\d_a-z][\w'’-]*){1,2}")
 _SHORTEST_REPEAT = 6
 """Characters a value has to have before its other occurrences in the document are taken for the same value."""
 
@@ -141,7 +145,22 @@ class _People:
 def _marks(text: str, roster: Roster = _NOBODY) -> list[Mark]:
     structured = [*identifiers(text), *addresses(text)]
     structured = without_overlap([*structured, *_repeats(text, structured)])
-    return without_overlap([*structured, *names(text, structured, roster.words, roster.seen)])
+    people = names(text, structured, roster.words, roster.seen)
+    return without_overlap([*structured, *(mark for mark in people if not _is_company(text, mark, roster))])
+
+
+def _is_company(text: str, mark: Mark, roster: Roster) -> bool:
+    """The name, with capitalised words beside it, is what a mail domain of the corpus spells."""
+    before = _CAPITALS_BEFORE.search(text[max(0, mark.start - _BESIDE) : mark.start])
+    after = _CAPITALS_AFTER.match(text, mark.end, mark.end + _BESIDE)
+    left = before[0].split() if before else []
+    right = after[0].split() if after else []
+    own = text[mark.start : mark.end]
+    return any(
+        roster.is_organisation(" ".join((*left[skip:], own, *right[:take])))
+        for skip in range(len(left) + 1)
+        for take in range(len(right) + 1)
+    )
 
 
 def _repeats(text: str, marks: Sequence[Mark]) -> Iterator[Mark]:

@@ -1,8 +1,8 @@
 """Who belongs to the organisation: evidence from every document, put together once for the whole corpus.
 
-One document says who wrote it and which address a name has; the corpus says which mail domain is the organisation's own.
-Staff are people with an address at an own domain, and authors of documents who have no address elsewhere. Of anybody else
-nothing is known. Two people of one name are one person here.
+One document says who wrote it and which address a name has; the corpus says which mail domain is the organisation's
+own. Staff are people with an address at an own domain, and authors of documents who have no address elsewhere. Of
+anybody else nothing is known. Two people of one name are one person here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ from labkit.pii.spelling import canonical
 from labkit.schema import Record
 
 _AUTHOR_KEYS = ("author", "authors", "creator", "from", "sender", "last_modified_by", "lastmodifiedby")
+_PROVIDERS = frozenset(
+    (
+        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "me.com"),
+        *("aol.com", "gmx.de", "gmx.net", "web.de", "proton.me", "protonmail.com", "qq.com", "163.com", "mail.ru"),
+    )
+)
+"""Domains of the public: whoever has an address there belongs to nobody."""
+_SHORTEST_LABEL = 5
 _AUTHORS_APART = re.compile(r"[;,/&]| and ")
 
 
@@ -67,6 +75,8 @@ class Roster:
         self._staff = inside | (authors - outside)
         self.words = frozenset(word for name in inside | outside | authors for word in name.split() if len(word) > 1)
         """Parts of every name that an address or a file's properties vouch for."""
+        self.organisations = frozenset(_label(domain) for piece in pieces for domain in piece.domains)
+        """Names that mail domains spell: *millandsons* for *Mill and Sons*; what they spell is nobody's name."""
         self.seen = _averaged(pieces)
         """What the corpus knows of each capitalised word of two documents or more."""
         self._words: dict[str, list[str]] = {}
@@ -87,6 +97,13 @@ class Roster:
         """A mail domain of the organisation, or below one."""
         domain = domain.lower()
         return domain in self.own_domains or any(domain.endswith(f".{own}") for own in self.own_domains)
+
+    def is_organisation(self, name: str) -> bool:
+        """A mail domain spells these words (*Mill & Sons* and millsons.example), give or take a short ending."""
+        letters = _letters(name)
+        size = len(letters)
+        spelt = any(letters[:cut] in self.organisations for cut in range(max(_SHORTEST_LABEL, size - 3), size + 1))
+        return spelt and not self.words.issuperset(canonical(name).split())
 
     def staff_called(self, words: Sequence[str]) -> list[str]:
         """Staff whose canonical full name holds all these words: what a first name alone may mean."""
@@ -147,8 +164,8 @@ def _letters(text: str) -> str:
 
 
 def _inferred(pieces: Sequence[Evidence]) -> frozenset[str]:
-    """The domain of most senders and, where files name none, in most documents; () when nobody has an address."""
-    votes = Counter(domain for piece in pieces for domain in {*piece.senders, *piece.domains})
+    """The domain that senders or texts of most documents have; empty when nobody has an address."""
+    votes = Counter(domain for piece in pieces for domain in {*piece.senders, *piece.domains} - _PROVIDERS)
     if not votes:
         return frozenset()
     most = max(votes.values())
@@ -164,3 +181,8 @@ def _averaged(pieces: Sequence[Evidence]) -> dict[str, tuple[float, int]]:
             sums[word] = sums.get(word, 0) + round(100 * score)
             counts[word] += 1
     return {word: (sums[word] / 100 / count, count) for word, count in counts.items() if count > 1}
+
+
+def _label(domain: str) -> str:
+    """The registered name of a domain, letters only: the longest of its labels but the last."""
+    return max((_letters(label) for label in domain.split(".")[:-1]), key=len, default="")

@@ -1,7 +1,7 @@
 """Invented people, companies and places: what the name tagger learns from instead of any list it will be judged on.
 
-Names come from Faker's tables of some sixty locales (Latin script), put together at random; companies, towns and products
-from Faker, from surnames, and from pairs of common words. Only training uses this module.
+Names come from Faker's tables of some sixty locales (Latin script), put together at random; companies, towns and
+products from Faker, from surnames, and from pairs of common words. Only training uses this module.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import faker.providers.address as address_tables
+import faker.providers.address.en as english_addresses
 import faker.providers.company as company_tables
 import faker.providers.lorem as word_tables
 import faker.providers.person as person_tables
@@ -56,6 +57,7 @@ class Inventor:
         self.given = sorted({name for locale in self.locales for name in locale.given})
         self.surnames = sorted({name for locale in self.locales for name in locale.surnames})
         self.common = _common_words(home)
+        self.countries = [name for name in english_addresses.Provider.countries if name.replace(" ", "").isalpha()]
         self.cities = sorted(
             set(_table(address_tables, ("cities", "city_names", "city_suffixes", "states", "countries")))
         )
@@ -78,11 +80,8 @@ class Inventor:
 
     def _syllable(self) -> str:
         """Two to four letters, as in romanised Korean and Chinese given names."""
-        return (
-            self.rng.choice("bdghjklmnpsty")
-            + self.rng.choice(("a", "e", "i", "o", "u", "eo", "eu", "ae", "ia"))
-            + self.rng.choice(("", "n", "ng", "k", ""))
-        )
+        vowels = self.rng.choice(("a", "e", "i", "o", "u", "eo", "eu", "ae", "ia"))
+        return self.rng.choice("bdghjklmnpsty") + vowels + self.rng.choice(("", "n", "ng", "k", ""))
 
     def word(self) -> str:
         """A common word."""
@@ -104,6 +103,10 @@ class Inventor:
             lambda: f"{self.word().capitalize()} {rng.choice(_KINDS)}",
             lambda: f"{self._made_up()} {self.word().capitalize()}",
             lambda: rng.choice(self.cities),
+            lambda: f"{self._made_up()} {self._made_up()}",
+            lambda: f"{rng.choice(self.surnames)} {self._made_up()}",
+            lambda: f"{rng.choice(self.cities).split()[0]} {self._made_up()}",
+            lambda: f"{self._made_up()} {rng.choice(_COMPANY_WORDS)}",
             lambda: rng.choice(self.companies),
             lambda: self.word().capitalize(),
         )

@@ -1,7 +1,8 @@
 """Plain business sentences with places for people and things: what the name tagger reads besides documents of a world.
 
-``{N}`` is a full name, ``{F}`` and ``{L}`` its parts, ``{I}`` initial and surname, ``{T}`` a company, place or product, ``{W}``
-a common word at the start of a sentence, ``{w}`` one inside, ``{d}`` a number, ``{p}`` and ``{m}`` a phone number and an address.
+``{N}`` is a full name, ``{F}`` and ``{L}`` its parts, ``{I}`` initial and surname, ``{T}`` a company, place or product,
+``{C}`` a country or town, ``{W}`` a common word at the start of a sentence, ``{w}`` one inside, ``{d}`` a number,
+``{p}`` and ``{m}`` a phone number and an address.
 """
 
 from __future__ import annotations
@@ -196,6 +197,22 @@ Lead: {w} team
 Monday {w}, Tuesday {w}, Friday {w}.
 On Monday {T} {w}; on 3 March {T} {w}.
 January {d}, {W} {w}
+A {T} {w} beside a second {T}.
+{T} {d} of {d}, {T} {d} {w}.
+The {w} has a {T} and no other {T}.
+{T} spares, {T} {w}, {T} {d}
+{W} {w}, {T}, {w} {w}
+The {w} is on the shelf at {T}, {d} pieces in the {w}.
+Site of {W}-{d} is {T}, since that is where it {w}.
+{T}: {w} of the {w} and {w}
+{w} {w} in {C}.
+{C} and {C} {w} the {w}.
+The {w} comes from {C}; {T} is in {C}.
+{w} | {C} | {T} | {d}
+Site | {C} | {d}
+{W} of Asia, Africa and Europe {w}.
+Feb {d}, Mar {d}, Sep {d}, Mon and Thu
+Created: {d} Feb {d}, Status: {W}
 Mr and Mrs are titles; so is Dr.
 English, German and Polish {w} are in {T}.
 NOTE: {W} THE {T}

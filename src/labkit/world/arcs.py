@@ -83,7 +83,8 @@ class Cast:
         documents = [document for arc in pack.arcs for document in arc.document]
         writers = {document.author: bool(document.sender) for document in documents}
         speakers = {match[2] for d in documents if d.path.endswith(".json") for match in _CHAT_LINE.finditer(d.text)}
-        known = {entity.name: False for entity in graph.of_kind("person", "core")} | dict.fromkeys(speakers, False)
+        persons = [name for entity in graph.of_kind("person", "core") for name in (entity.name, *entity.aliases)]
+        known = dict.fromkeys((*persons, *speakers), False)
         people = {name: outside for name, outside in (known | writers).items() if " " in name}
         staff = {part for name, outside in people.items() if not outside for part in _calls(name)}
         outsiders = {part for name, outside in people.items() if outside for part in _calls(name)} - staff

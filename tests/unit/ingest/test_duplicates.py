@@ -3,6 +3,7 @@
 import random
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,11 @@ def prose(seed: int, length: int = 200) -> list[str]:
     return random.Random(seed).choices(VOCABULARY, k=length)
 
 
-def candidate(path: str, words: list[str], sha256: str = "", scope: tuple[str, ...] = ("t", "staff"), **card: object) -> Candidate:  # fmt: skip
-    known = Card(title=path, words=len(words), text_hash=text_hash(words), signature=signature(words), **card)  # type: ignore[arg-type]
+def candidate(
+    path: str, words: list[str], sha256: str = "", scope: tuple[str, ...] = ("t", "staff"), **card: Any
+) -> Candidate:
+    card.setdefault("title", "Pump manual")
+    known = Card(words=len(words), text_hash=text_hash(words), signature=signature(words), **card)
     return Candidate(path, scope, sha256 or path, known)
 
 
@@ -48,6 +52,17 @@ def test_a_form_filled_in_differently_is_no_duplicate() -> None:
     rng = random.Random(4)
     forms = [[w for label in labels for w in (label, *rng.choices(VOCABULARY, k=3))] for _ in range(6)]
     assert grouped({f"form-{n}": form for n, form in enumerate(forms)}) == {}
+
+
+def test_texts_of_one_template_with_other_titles_are_kept() -> None:
+    words = prose(11)
+    texts = {"cpu": [*words, "processor"], "memory": [*words, "memory"], "cpu-draft": [*words, "processor", "draft"]}
+    titles: dict[str, dict[str, object]] = {
+        "cpu": {"title": "KubeCPUOvercommit"},
+        "memory": {"title": "KubeMemoryOvercommit"},
+        "cpu-draft": {"title": "KubeCPUOvercommit (draft)"},
+    }
+    assert grouped(texts, **titles) == {"cpu-draft": "cpu"}
 
 
 def test_versions_of_one_document_are_kept_apart() -> None:

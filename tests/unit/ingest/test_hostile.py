@@ -49,14 +49,15 @@ def html() -> bytes:
 
 def markdown() -> bytes:
     table = "\n".join("| " + " | ".join(row) + " |" for row in [ROWS[0], ["---"] * 3, *ROWS[1:]])
-    return f"---\ntitle: X\ndate: 2025-03-14\n---\n# Head\n\nText *so* [link](a.md) `x`.\n\n- a\n  - b\n\n> q\n\n{table}\n\n```\ncode\n```\n".encode()  # noqa: E501
+    head = "---\ntitle: X\ndate: 2025-03-14\n---\n# Head\n\nText *so* [link](a.md) `x`.\n\n- a\n  - b\n\n> q\n\n"
+    return f"{head}{table}\n\n```\ncode\n```\n".encode()
 
 
 def rst() -> bytes:
     return (
-        "PEP: 8\nTitle: Style\nStatus: Active\n\nHead\n====\n\nText with :pep:`8` and ``lit``::\n\n    code\n\n"
-        "=====  =====\nA      B\n=====  =====\n1      2\n=====  =====\n\n.. note:: careful\n\n* one\n* two\n"
-    ).encode()
+        b"PEP: 8\nTitle: Style\nStatus: Active\n\nHead\n====\n\nText with :pep:`8` and ``lit``::\n\n    code\n\n"
+        b"=====  =====\nA      B\n=====  =====\n1      2\n=====  =====\n\n.. note:: careful\n\n* one\n* two\n"
+    )
 
 
 def text() -> bytes:
@@ -216,7 +217,8 @@ def pdf_of(content: bytes, extra: bytes = b"") -> bytes:
     stream = b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), extra, content)
     return (
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
-        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
+        b"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
         b"4 0 obj" + stream + b"endobj\n5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
         b"trailer<</Root 1 0 R>>"
     )
@@ -238,9 +240,9 @@ def nested_mail(depth: int) -> bytes:
 CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "nested elements": ("a.html", lambda: b"<html><body>" + b"<div><ul><li>" * 20_000 + b"kept"),
     "nested tables": ("a.html", lambda: b"<html><body>" + b"<table><tr><td>" * 3_000 + b"kept"),
-    "open tags": ("a.html", lambda: b"<html><body>" + b"<" * 300_000),
-    "many blocks": ("a.html", lambda: b"<html><body>" + b"<p>a <a href=x>b</a></p>" * 40_000),
-    "many entities": ("a.html", lambda: b"<html><body><p>" + b"&amp;" * 300_000),
+    "open tags": ("a.html", lambda: b"<html><body>" + b"<" * 100_000),
+    "many blocks": ("a.html", lambda: b"<html><body>" + b"<p>a <a href=x>b</a></p>" * 15_000),
+    "many entities": ("a.html", lambda: b"<html><body><p>" + b"&amp;" * 100_000),
     "nested quotes": ("a.md", lambda: b">" * 50_000 + b" x"),
     "nested lists": ("a.md", lambda: b"\n".join(b" " * (2 * n) + b"- x" for n in range(600))),
     "open brackets": ("a.md", lambda: b"[" * 50_000 + b"](" * 50_000),
@@ -252,18 +254,18 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "rst roles": ("a.rst", lambda: b"Head\n====\n\n" + b":a:`b <" * 40_000),
     "rst emphasis": ("a.rst", lambda: b"Head\n====\n\n" + b"*a " * 60_000),
     "rst directives": ("a.rst", lambda: b"\n".join(b" " * (3 * n) + b".. note::\n" for n in range(500))),
-    "rst styles": ("a.rst", lambda: b"".join(b"Head\n" + bytes([33 + n % 15]) * 6 + b"\n\n" for n in range(20_000))),
-    "rules": ("a.txt", lambda: b"=" * 500_000 + b"\n" + b"-" * 500_000),
-    "spaces": ("a.txt", lambda: b"a" + b" " * 800_000 + b"b"),
-    "short lines": ("a.txt", lambda: b"a\n\n" * 200_000),
-    "one word": ("a.txt", lambda: b"a" * 1_500_000),
-    "damaged letters": ("a.txt", lambda: ("Ã¼Ãƒâ€œ " * 60_000).encode()),
-    "wide rows": ("a.csv", lambda: b"a," * 300_000 + b"\n" + b"1," * 300_000),
-    "many rows": ("a.csv", lambda: b"a;b;c\n" + b"1;2;3\n" * 60_000),
-    "open quote": ("a.csv", lambda: b'a,"' + b"b,c\n" * 200_000),
+    "rst styles": ("a.rst", lambda: b"".join(b"Head\n%c%c%c%c\n\n" % ((33 + n % 15,) * 4) for n in range(20_000))),
+    "rules": ("a.txt", lambda: b"=" * 100_000 + b"\n" + b"-" * 100_000),
+    "spaces": ("a.txt", lambda: b"a" + b" " * 200_000 + b"b"),
+    "short lines": ("a.txt", lambda: b"a\n\n" * 20_000),
+    "one word": ("a.txt", lambda: b"a" * 300_000),
+    "damaged letters": ("a.txt", lambda: ("Ã¼Ãƒâ€œ " * 20_000).encode()),
+    "wide rows": ("a.csv", lambda: b"a," * 50_000 + b"\n" + b"1," * 50_000),
+    "many rows": ("a.csv", lambda: b"a;b;c\n" + b"1;2;3\n" * 20_000),
+    "open quote": ("a.csv", lambda: b'a,"' + b"b,c\n" * 50_000),
     "deep json": ("a.json", lambda: b'{"a":' * 100_000),
     "closed deep json": ("a.json", lambda: b'{"a":' * 900 + b"1" + b"}" * 900),
-    "huge number": ("a.json", lambda: b'{"a": ' + b"9" * 100_000 + b"}"),
+    "huge number": ("a.json", lambda: b'{"a": ' + b"9" * 50_000 + b"}"),
     "nested parts": ("a.eml", lambda: nested_mail(3_000)),
     "long header": ("a.eml", lambda: b"From: a@example.com\nSubject: " + b"=?utf-8?q?=C3=A9?= " * 20_000 + b"\n\nx"),
     "many addresses": ("a.eml", lambda: b"From: a@example.com\nTo: " + b"a@example.com, (" * 20_000 + b"\n\nx"),
@@ -309,22 +311,28 @@ def test_built_to_exhaust(tmp_path: Path) -> None:
 
 
 FRAGMENTS = st.sampled_from(
-    ["#", "##", "* ", "- ", "1. ", "> ", "| a | b |", "---", "===", "```", "`", "[", "](", "<", ">", "</p>", "<p>", "<li>",
-     "<table>", "<td>", "&amp;", ":pep:`8`", ".. note::", "::", "{", "}", '"a":', ",", ";", "\t", "\n", "\n\n", "  ",
-     "From: a@b", "Subject: x", "-- ", "On 1 May, x wrote:", "é", "Ã©", "\x00", "\ufeff", "\u2028", "\ud800", "word", "18"]
+    ["#", "##", "* ", "- ", "1. ", "> ", "| a | b |", "---", "===", "```", "`", "[", "](", "<", ">", "</p>", "<p>",
+     "<li>", "<table>", "<td>", "&amp;", ":pep:`8`", ".. note::", "::", "{", "}", '"a":', ",", ";", "\t", "\n", "\n\n", "  ",
+     "From: a@b", "Subject: x", "-- ", "On 1 May, x wrote:", "é", "Ã©", "\x00", "\ufeff", "\u2028", "\ud800",
+     "word", "18"]
 )  # fmt: skip
 
 
-@settings(max_examples=MUTATIONS * 5, deadline=None)
-@given(st.sampled_from(["html", "markdown", "rst", "csv", "json", "text"]), st.lists(FRAGMENTS, max_size=60).map("".join))
-def test_text_of_fragments(fmt: str, content: str) -> None:
+def reason(fmt: str, content: bytes | str) -> str:
+    """Why it is refused; "" if it is read. Anything but a refusal is an error of the parser."""
     try:
         parsed = clean(parse(fmt, content))  # type: ignore[arg-type]
     except DocumentError as error:
-        assert error.reason
-    else:
-        assert isinstance(parsed, Parsed)
-        assert all(block.text.strip() and "\x00" not in block.text for block in parsed.blocks)
+        return error.reason
+    assert isinstance(parsed, Parsed)
+    assert all(block.text.strip() and "\x00" not in block.text for block in parsed.blocks)
+    return ""
+
+
+@settings(max_examples=MUTATIONS * 5, deadline=None)
+@given(st.sampled_from(["html", "markdown", "rst", "csv", "json", "text"]), st.lists(FRAGMENTS, max_size=60))
+def test_text_of_fragments(fmt: str, fragments: list[str]) -> None:
+    assert reason(fmt, "".join(fragments)) in ("", "corrupt")
 
 
 @settings(max_examples=MUTATIONS * 5, deadline=None)
@@ -332,7 +340,6 @@ def test_text_of_fragments(fmt: str, content: str) -> None:
 def test_any_bytes(name: str, data: bytes) -> None:
     try:
         sniffed = sniff(name, data)
-    except DocumentError as error:
-        assert error.reason
-    else:
-        assert isinstance(sniffed.content, bytes | str)
+    except DocumentError:
+        return
+    assert isinstance(sniffed.content, bytes | str)

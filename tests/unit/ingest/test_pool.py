@@ -105,3 +105,22 @@ def test_workers_have_no_network() -> None:
         [(_, answer)] = run_tasks(_ask_the_network, [address], workers=1, seconds=10, megabytes=200)
     assert isinstance(answer, str)
     assert answer.startswith("refused: No network while reading documents")
+
+
+def _misconfigured(task: int) -> int:
+    raise ConfigError("The model is not there", where="nowhere", todo="Install it.")
+
+
+def test_an_error_that_concerns_all_tasks_stops_the_run() -> None:
+    with pytest.raises(ConfigError, match="The model is not there"):
+        list(run_tasks(_misconfigured, range(5), workers=1, seconds=10, megabytes=200))
+
+
+def _spin(task: int) -> int:
+    while True:
+        pass
+
+
+def test_time_is_the_workers_own() -> None:
+    [(_, result)] = run_tasks(_spin, [1], workers=1, seconds=0.5, megabytes=200)
+    assert result == Failure("timeout", "Not read within 0.5 s")

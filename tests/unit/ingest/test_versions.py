@@ -42,9 +42,8 @@ def test_titles_make_a_chain_within_one_folder_only() -> None:
 
 
 def test_what_documents_say_counts_first() -> None:
-    found = find_replaced(
-        [edition("p8", number="8", title="Style"), edition("p3008", number="3008", title="New style", replaces=("0008",))]
-    )
+    newer = edition("p3008", number="3008", title="New style", replaces=("0008",))
+    found = find_replaced([edition("p8", number="8", title="Style"), newer])
     assert found["p8"].by == "p3008"
     found = find_replaced([edition("old", number="12", replaced_by=("13",)), edition("new", number="PEP 13")])
     assert not found, "PEP 13 and 13 are different numbers unless written alike"
@@ -62,7 +61,8 @@ def test_two_documents_of_one_version_do_not_replace_each_other() -> None:
 
 
 def test_tenants_do_not_mix() -> None:
-    assert find_replaced([edition("a", "one", number="R-1", version="A"), edition("b", "two", number="R-1", version="B")]) == {}  # fmt: skip
+    one, other = edition("a", "one", number="R-1", version="A"), edition("b", "two", number="R-1", version="B")
+    assert find_replaced([one, other]) == {}
 
 
 def test_a_stated_end_holds_and_a_day_before_the_start_is_not_believed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from labkit.course.check import question
@@ -40,8 +40,6 @@ def q1(pack: Callable[[Sequence[str], Count, int], list[list[str]]]) -> str | No
         got = [list(group) for group in pack(list(CHAT), count, budget)]
         if [message for group in got for message in group] != list(CHAT):
             return f"with a budget of {budget} messages were lost, repeated, cut or moved"
-        if not all(got):
-            return f"with a budget of {budget} a passage is empty"
         for group in got:
             if len(group) > 1 and (cost := count("\n".join(group))) > budget:
                 return f"a passage of {len(group)} messages costs {cost} tokens where {budget} are allowed"
@@ -55,6 +53,7 @@ def q1(pack: Callable[[Sequence[str], Count, int], list[list[str]]]) -> str | No
     return None
 
 
+@q1.solution
 def _pack(messages: Sequence[str], count: Count, budget: int) -> list[list[str]]:
     groups: list[list[str]] = []
     for message in messages:
@@ -63,9 +62,6 @@ def _pack(messages: Sequence[str], count: Count, budget: int) -> list[list[str]]
         else:
             groups.append([message])
     return groups
-
-
-q1.solution(_pack)
 
 
 @q1.wrong
@@ -127,7 +123,6 @@ def _no_good_copy(passages: Sequence[Span], rule: Span, item: Span) -> bool:
 
 @q2.wrong
 def _whole_items_only(passages: Sequence[Span], rule: Span, item: Span) -> bool:
-    """Overlooks an item that is itself cut."""
     return any(a <= item[0] and b >= item[1] and a > rule[0] for a, b in passages)
 
 
@@ -166,9 +161,7 @@ def _found(ranked: Sequence[str], tokens: dict[str, int], gold: set[str], budget
     return False
 
 
-@q3.wrong
-def _in_the_first_three(ranked: Sequence[str], tokens: dict[str, int], gold: set[str], budget: int) -> bool:
-    return bool(gold & set(ranked[:3]))
+q3.wrong(lambda ranked, tokens, gold, budget: bool(gold & set(ranked[:3])))
 
 
 @q3.wrong
@@ -223,8 +216,8 @@ PN-20-811 | M8 | 81 N·m
 The value for PN-20-811 is no slip of the pen. Do not use the short wrench for it. Do not go by the old card either. \
 The old card was printed before the refit and nobody has taken it off the wall, so it hangs there still."""
 
-WIRE = "alarm " * 150
-"""No seam at all: an export without punctuation still has to fit the budget."""
+WIRE = "alarm " * 125 + "stop. Do not touch the belt. "
+"""Hardly a seam: an export without punctuation still has to fit the budget, and the sentence after it stays whole."""
 
 KEPT: tuple[tuple[str, str, str], ...] = (
     (RULES, "As long as the belt", "green key"),
@@ -232,6 +225,7 @@ KEPT: tuple[tuple[str, str, str], ...] = (
     (TABLE, "part | screw", "81 N·m"),
     (TABLE, "Do not use the short wrench", "for it."),
     (TABLE, "Do not go by", "either."),
+    (WIRE, "Do not touch", "belt."),
 )
 """Document, and the first and last words of a stretch that must lie in one passage."""
 
@@ -280,6 +274,7 @@ def _misplaced(text: str, passages: Sequence[Span]) -> str | None:
 
 _ITEM = re.compile(r"- |\d+\. ")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SPACE = re.compile(r"\s+")
 
 
 def _blocks(text: str) -> Iterator[Span]:
@@ -296,30 +291,32 @@ def _blocks(text: str) -> Iterator[Span]:
         yield held
 
 
-def _fitting(text: str, start: int, end: int) -> Iterator[Span]:
-    """The stretch, or its sentences, or its words, whichever is the coarsest that fits."""
-    if count_tokens(text[start:end]) <= BUDGET:
+def _fitting(text: str, start: int, end: int, seams: Sequence[re.Pattern[str]] = (_SENTENCE, _SPACE)) -> Iterator[Span]:
+    """The stretch, or its sentences, and of a sentence that is too long its words."""
+    if not seams or count_tokens(text[start:end]) <= BUDGET:
         yield start, end
         return
-    for seam in (_SENTENCE, re.compile(r"\s+")):
-        cuts = [start, *(match.end() for match in seam.finditer(text, start, end)), end]
-        parts = list(pairwise(cuts))
-        if all(count_tokens(text[a:b]) <= BUDGET for a, b in parts):
-            yield from parts
-            return
+    cuts = [start, *(match.end() for match in seams[0].finditer(text, start, end)), end]
+    for a, b in pairwise(cuts):
+        yield from _fitting(text, a, b, seams[1:])
+
+
+def _packed(text: str, pieces: Iterable[Span]) -> list[Span]:
+    """Pieces in order, each added to the passage before it while that fits."""
+    passages: list[Span] = []
+    for start, end in pieces:
+        if passages and count_tokens(text[passages[-1][0] : end]) <= BUDGET:
+            passages[-1] = (passages[-1][0], end)
+        elif start < end:
+            passages.append((start, end))
+    return passages
 
 
 @q4.solution
 def _at_seams(document: Document) -> list[Span]:
-    text = document.text
-    passages: list[Span] = []
-    for block in _blocks(text):
-        for start, end in _fitting(text, *block):
-            if passages and count_tokens(text[passages[-1][0] : end]) <= BUDGET:
-                passages[-1] = (passages[-1][0], end)
-            elif start < end:
-                passages.append((start, end))
-    return passages
+    return _packed(
+        document.text, (piece for block in _blocks(document.text) for piece in _fitting(document.text, *block))
+    )
 
 
 @q4.wrong
@@ -336,19 +333,18 @@ def _paragraphs(document: Document) -> list[Span]:
 
 
 @q4.wrong
-def _sentences(document: Document) -> list[Span]:
-    """Packs sentences and knows no list: what a sentence splitter does to a page of rules."""
+def _words_of_the_whole_paragraph(document: Document) -> list[Span]:
+    """Cuts a paragraph with one endless sentence between any two words."""
     text = document.text
-    passages: list[Span] = []
-    for start, end in ((m.start(), m.end()) for m in re.finditer(r"\S.*?(?:[.!?](?=\s)|\n|$)", text)):
-        if passages and count_tokens(text[passages[-1][0] : end]) <= BUDGET:
-            passages[-1] = (passages[-1][0], end)
-        else:
-            passages.append((start, end))
-    return passages
+    return _packed(text, (piece for block in _blocks(text) for piece in _fitting(text, *block, [_SPACE])))
 
 
 @q4.wrong
-def _everything(document: Document) -> list[Span]:
-    """One passage tears nothing, and fits nowhere."""
-    return [(0, len(document.text))] if document.text else []
+def _sentences(document: Document) -> list[Span]:
+    """Packs sentences and knows no list: what a sentence splitter does to a page of rules."""
+    found = re.finditer(r"\S.*?(?:[.!?](?=\s)|\n|$)", document.text)
+    return _packed(document.text, (match.span() for match in found))
+
+
+# One passage tears nothing, and fits nowhere.
+q4.wrong(lambda document: [(0, len(document.text))] if document.text else [])

@@ -1,8 +1,8 @@
 """Reading order on a page with columns, from the places of its pieces.
 
-A gutter is a vertical band that hardly any line crosses. It parts columns, not cells of a table, if the page draws one
-side as a whole before the other; or, where lines are drawn across, if both sides are filled with words. Lines that cross
-a gutter end the columns above them.
+A gutter is a vertical band that hardly any line crosses. It parts columns, not cells of a table, if the page draws
+one side as a whole before the other; or, where lines are drawn across, if both sides are filled with words. Lines that
+cross a gutter end the columns above them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ _CROSSED = 0.15
 _MIN_WIDTH = 8.0
 _MIN_ROWS = 3
 _MAX_COLUMNS = 4
+_MAX_PIECES = 4000
+"""A page with more pieces is a drawing or an attack, and is taken as it comes."""
 
 
 def flows(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """The pieces of one page as stretches to be read one after the other, each from top to bottom."""
-    gutters = _gutters(pieces)
+    gutters = _gutters(pieces) if len(pieces) <= _MAX_PIECES else []
     if not gutters:
         return [list(pieces)] if pieces else []
     found: list[list[Piece]] = []
@@ -60,7 +62,7 @@ def _gutters(pieces: Sequence[Piece]) -> list[float]:
     columns = [[piece for piece in inside if _column(piece, gutters) == n] for n in range(len(gutters) + 1)]
     if any(len(rows(column)) < _MIN_ROWS for column in columns):
         return []
-    shared = sum(len({_column(piece, gutters) for piece in line if piece in inside}) > 1 for line in lines)
+    shared = sum(len({_column(piece, gutters) for piece in line if not _crosses(piece, gutters)}) > 1 for line in lines)
     sides = [_column(piece, gutters) for piece in inside]  # in the order drawn
     turns = sum(one != other for one, other in pairwise(sides))
     if turns <= max(2 * len(gutters), 0.2 * shared):

@@ -1,8 +1,8 @@
 """Tables on a PDF page, found by how the pieces of neighbouring lines stand below each other.
 
-A table begins where a line has two or more pieces and goes on while the pieces of the next lines stand in the same columns.
-Lines of a wrapped cell are put together: by ruling lines where the table has them, else by spacing and by which cells
-are empty. Tables whose columns touch, and cells that span columns, are not told apart.
+A table begins where a line has two or more pieces and goes on while the pieces of the next lines stand in the same
+columns. Lines of a wrapped cell are put together: by ruling lines where the table has them, else by spacing and by
+which cells are empty. Tables whose columns touch, and cells that span columns, are not told apart.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from labkit.ingest.parse.layout import Piece
 Rule = tuple[float, float, float]
 _ALIGNED = 3.0
 """Points by which the edges of a column's cells may differ."""
+_MOST_CELLS = 40
+"""A line with more pieces is no row of a table anybody reads."""
 _FAR = 2.2
 """A next line further away than this many line heights is another matter."""
 
@@ -55,7 +57,7 @@ def grids(lines: Sequence[list[Piece]], rules: Sequence[Rule], words: Vocabulary
     found: list[Grid | list[Piece]] = []
     at = 0
     while at < len(lines):
-        taken = _table(lines, at, rules) if len(lines[at]) > 1 else None
+        taken = _table(lines, at, rules) if 1 < len(lines[at]) <= _MOST_CELLS else None
         # A single line may be a header whose table goes on in the next column: three cells or a bold line.
         if taken and (len(taken.lines) > 1 or _is_torn_header(lines, at)):
             found += _grids(taken, rules, words)

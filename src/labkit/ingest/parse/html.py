@@ -2,9 +2,9 @@
 
 Two kinds of page are told apart by what they say about themselves. Articles of news sites and blogs are surrounded by
 teasers that look like content: there trafilatura is set to precision, and believed if it holds the running text as
-readability would find it. Other pages must lose nothing: their main element is walked as a whole where they mark one, else
-trafilatura's default is taken. Where extraction gives up or keeps too little, as on short pages made of tables, everything
-is walked that is not recognised as surroundings.
+readability would find it. Other pages must lose nothing: their main element is walked as a whole where they mark one,
+else trafilatura's default is taken. Where extraction gives up or keeps too little, as on short pages made of tables,
+everything is walked that is not recognised as surroundings.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs an error 
 
 _SHARE, _ENOUGH_WORDS, _ENOUGH_SHARE = 0.4, 200, 0.1
 """An extraction is believed if it keeps this share of the body's words, or this many words and the smaller share."""
-_DEPTH = 400
 _AGREED = 0.75
 """Share of the words of the page's running text that an extraction in precision mode must hold."""
+_ELEMENTS, _DEPTH = 40_000, 400
+"""Elements and nesting of a page beyond which it is walked instead of extracted from."""
 _BLOCK = {
     "p", "div", "section", "article", "main", "header", "body", "li", "ul", "ol", "dl", "dt", "dd", "table", "pre",
     "blockquote", "figure", "figcaption", "address", "details", "summary", "center", "hr", "fieldset", "nav", "footer",
@@ -71,7 +72,8 @@ def parse_html(content: str) -> Parsed:
     main = main_part(body, sizes)
     everything = list(_walk(main, sizes))
     blocks = everything
-    if max(size.depth for size in sizes.values()) <= _DEPTH:  # the extractor recurses
+    # The extractor recurses, and takes seconds for what is more of a database than a page.
+    if len(sizes) <= _ELEMENTS and max(size.depth for size in sizes.values()) <= _DEPTH:
         if news:
             blocks = _article(tree, everything, prose(body, sizes))
         elif main is body:

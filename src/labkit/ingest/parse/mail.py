@@ -1,8 +1,9 @@
 """Mail (RFC 5322, MIME): headers, body, quoted replies marked, attachments listed.
 
 Text quoted from earlier mails stays, as ``reply`` blocks, so that a chunk never mixes it with what is new. Signatures
-below the standard delimiter (RFC 3676, 4.3) and legal notices at the end of a message go, as the defect ``boilerplate``;
-a name typed under a letter stays. Attachments are named with type and size; their content is not read.
+below the standard delimiter (RFC 3676, 4.3) and legal notices at the end of a message go, as the defect
+``boilerplate``; a name typed under a letter stays. Attachments are named with type and size; their content is not
+read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from labkit.ingest.parse.signature import REPLY_BEGINS, trim_message
 from labkit.ingest.parse.text import text_blocks
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
+_MAX_HEADER = 16_000
 
 
 def parse_eml(content: bytes) -> Parsed:
@@ -54,8 +56,10 @@ def parse_eml(content: bytes) -> Parsed:
 
 
 def _header(message: EmailMessage, name: str) -> str:
+    # Decoding takes time with the square of the length, so it is the raw value that is cut.
+    raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
     try:
-        return " ".join(str(message[name] or "").split())
+        return " ".join(str(message.policy.header_fetch_parse(name, str(raw)[:_MAX_HEADER])).split())
     except (ValueError, IndexError, AttributeError, LookupError):  # the library fails on some broken headers
         return ""
 

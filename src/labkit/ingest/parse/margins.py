@@ -1,8 +1,8 @@
 """Running heads, feet and page numbers of a paged document: what repeats at the edges of pages, and what is set apart.
 
-Known by place first: only lines near the upper or lower edge can be one. There, a line goes if it returns at its height on
-another page (numbers aside), if it is a page number, or if it is set smaller than the text and apart from it, which is
-all that can be known on a single page.
+Known by place first: only lines near the upper or lower edge can be one. There, a line goes if it returns at its height
+on another page (numbers aside), if it is a page number, or if it is set smaller than the text and apart from it, which
+is all that can be known on a single page.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def take_margins(pages: Sequence[Page], body: float) -> list[str]:
     for page, row in edges:
         seen.update({(_key(piece), round(_height(page, piece) / 4)) for piece in row})
     texts: dict[str, None] = {}
+    gone: set[int] = set()
     for page, row in edges:
         apart = _is_apart(page, row)
         for piece in row:
@@ -44,9 +45,11 @@ def take_margins(pages: Sequence[Page], body: float) -> list[str]:
             looks = _share(page, piece) < _OUTER_EDGE and apart and 0 < piece.size < _SMALLER * body
             number = _share(page, piece) < _EDGE and apart and bool(_PAGE_NUMBER.fullmatch(piece.text))
             if (repeats and apart and piece.size < 1.5 * body) or looks or number:
-                page.pieces = [other for other in page.pieces if other is not piece]
+                gone.add(id(piece))
                 if not number:
                     texts[piece.text] = None
+    for page in pages:
+        page.pieces = [piece for piece in page.pieces if id(piece) not in gone]
     return list(texts)
 
 
@@ -68,10 +71,11 @@ def _is_apart(page: Page, row: Sequence[Piece]) -> bool:
     """Whether the next line towards the page's middle is further away than lines of one text are."""
     middle = (page.top + page.bottom) / 2
     line = row[0]
+    own = {id(piece) for piece in row}
     inside = [
         piece
         for piece in page.pieces
-        if all(piece is not part for part in row)
+        if id(piece) not in own
         and abs(piece.middle - middle) < abs(line.middle - middle)
         and (piece.middle > middle) == (line.middle > middle)
     ]

@@ -1,9 +1,9 @@
 """PDF: pieces of text put together into headings, paragraphs and tables, in reading order.
 
-Running heads and feet leave the text and stay as metadata; columns are read one after the other; words cut at line ends
-and tables torn by a page are put together. A line set clearly larger than the body is a heading; a gap wider than the line
-spacing ends a paragraph. Pages that are only images go to OCR where Tesseract is installed. Not read: forms, comments,
-images on pages that also have text, text set vertically.
+Running heads and feet leave the text and stay as metadata; columns are read one after the other; words cut at line
+ends and tables torn by a page are put together. A line set clearly larger than the body is a heading; a gap wider
+than the line spacing ends a paragraph. Pages that are only images go to OCR where Tesseract is installed. Not read:
+forms, comments, images on pages that also have text, text set vertically.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Spreadsheets: XLSX workbooks and CSV files, as tables of self-contained rows.
 
-A sheet is a section. Blank rows and rows with a single filled cell (titles, notes, group names) separate its tables, and
-so does a second header row or a change of width. Rows below a group name keep the header above it. Formulas give their
-stored value, or their text where the program that wrote the file stored none.
+A sheet is a section. Blank rows and rows with a single filled cell (titles, notes, group names) separate its tables,
+and so does a second header row or a change of width. Rows below a group name keep the header above it. Formulas give
+their stored value, or their text where the program that wrote the file stored none.
 """
 
 from __future__ import annotations
@@ -119,16 +119,22 @@ def _region(rows: list[list[str]]) -> list[Block]:
     blocks: list[Block] = []
     header: list[str] = []
     run: list[list[str]] = []
+    digits: list[bool] = []  # by column, whether every cell of the run below its first row holds a digit
     for row, below in zip(trimmed, [*trimmed[1:], []], strict=True):
         alone = sum(map(bool, row)) == 1 and bool(row[0])
-        if run and (alone or _width(row) != _width(run[0]) != len(used) or _is_second_header(run, row)):
+        if run and (alone or _width(row) != _width(run[0]) != len(used) or _is_second_header(run, digits, row)):
             table, header = _table(run, header)
             blocks.append(table)
-            run = []
+            run, digits = [], []
         if alone:
             names = sum(map(bool, below)) > 1 or len(below[0] if below else "") > _NAME_LENGTH
             blocks.append(_text(row[0], names=names, first=not blocks))
         else:
+            if run:
+                digits = [
+                    all_above and has_digit(cell)
+                    for all_above, cell in zip(digits or [True] * len(row), row, strict=True)
+                ]
             run.append(row)
     return [*blocks, _table(run, header)[0]] if run else blocks
 
@@ -156,18 +162,15 @@ def _width(row: list[str]) -> int:
     return max((index for index, cell in enumerate(row, 1) if cell), default=0)
 
 
-def _is_second_header(run: list[list[str]], row: list[str]) -> bool:
+def _is_second_header(run: list[list[str]], digits: list[bool], row: list[str]) -> bool:
     """A row of words without digits under rows that all have digits where it has none.
 
     Tables set without a gap between them look like this; the first row of the run, a header itself, is not compared.
     """
-    body = run[1:]
     cells = row[: _width(row)]
-    if not body or not all(cells) or any(map(has_digit, cells)) or not all(any(map(str.isalpha, c)) for c in cells):
+    if len(run) < 2 or not any(digits[: len(cells)]) or not all(cells) or any(map(has_digit, cells)):
         return False
-    if any(map(has_digit, run[0])):
-        return False  # these rows have no header either
-    return any(all(has_digit(above[column]) for above in body) for column in range(len(cells)))
+    return all(any(map(str.isalpha, cell)) for cell in cells) and not any(map(has_digit, run[0]))
 
 
 def _cell(value: object) -> str:

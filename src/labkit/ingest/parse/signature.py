@@ -1,8 +1,8 @@
 """What mail programs and offices add below a message: signatures and legal notices.
 
-A signature is what follows the delimiter ``-- `` of RFC 3676. A legal notice is a paragraph at the end of a message, or
-of one quoted in it, that says what such notices say. Without either mark nothing is taken: a name and a telephone number
-under a letter may be the only place where they stand.
+A signature is what follows the delimiter ``-- `` of RFC 3676. A legal notice is a paragraph at the end of a message,
+or of one quoted in it, that says what such notices say. Without either mark nothing is taken: a name and a telephone
+number under a letter may be the only place where they stand.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ _LEGAL = re.compile(
     r"|consider the environment before|think before you print"
     r"|(?:views|opinions) (?:expressed|stated|contained)\b.{0,120}\b(?:author|sender|necessarily|company)"
     r"|(?:checked|scanned|free) (?:for|of|from)\b.{0,40}\bvirus"
-    r"|(?:e-?mail|mail|nachricht)\b.{0,80}\bvertraulich|nicht der (?:richtige|beabsichtigte|vorgesehene) (?:adressat|empfänger)"
+    r"|(?:e-?mail|mail|nachricht)\b.{0,80}\bvertraulich"
+    r"|nicht der (?:richtige|beabsichtigte|vorgesehene) (?:adressat|empfänger)"
     r"|irrtümlich erhalten|(?:courriel|message|e-mail)\b.{0,80}\bconfidentiel|reçu ce (?:message|courriel) par erreur"
     r"|wiadomość\b.{0,80}\bpoufn|konfidentiell|(?:mensaje|correo)\b.{0,80}\bconfidencial"
-    r"|registered (?:office|in england|under (?:company )?(?:no|number))|(?:sitz der gesellschaft|geschäftsführer|handelsregister)\b.{0,20}:"
+    r"|registered (?:office|in england|under (?:company )?(?:no|number))"
+    r"|(?:sitz der gesellschaft|geschäftsführer|handelsregister)\b.{0,20}:"
     r"|monitors? (?:all )?e-?mail|e-?mail (?:traffic )?(?:is|may be) monitored",
     re.I | re.S,
 )

@@ -1,8 +1,8 @@
 """What on a web page is not its content: navigation, banners, footers, teasers; and where its prose stands.
 
 Judged by what HTML and ARIA say an element is, by how much of its text is links, and by what banners and footers say,
-never by class names, which every site chooses for itself. Every element is measured once, so that pages nested a thousand
-deep cost no more than flat ones.
+never by class names, which every site chooses for itself. Every element is measured once, so that pages nested a
+thousand deep cost no more than flat ones.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""The name tagger: sentences of our own, and the artefact it comes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labkit.errors import ModelError, ModelMismatch
+from labkit.pii import find, model
+
+
+def names(*texts: str) -> list[str]:
+    return [texts[hit.index][hit.start : hit.end] for hit in find(texts) if hit.kind == "person"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Kind regards, Marguerite Oyelowo", ["Marguerite Oyelowo"]),
+        ("From: Tobias Kranz <t.kranz@firm.example>", ["Tobias Kranz"]),
+        ("The valve was changed by Henrik Solberg on Monday.", ["Henrik Solberg"]),
+        ("We met Jan van der Berg and Sean O'Connor at the dock.", ["Jan van der Berg", "Sean O'Connor"]),
+        ("Please ask Mr Harrington whether the pump runs.", ["Harrington"]),
+        ("Line lead: Aleksandra Wójcik", ["Aleksandra Wójcik"]),
+        ("10:42 Priscilla: who moved the pallet", ["Priscilla"]),
+    ],
+)
+def test_names_in_plain_sentences(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Replace the Filter and close the Cover.",
+        "Monday, 3 March: Forklift Safety Training in Hall B",
+        "The parts come from Germany and go to Rotterdam.",
+        "The torque of E-417 on the Kestrel X2 gripper is 18 Nm.",
+        "QUARTERLY REPORT",
+        "Open the valve. Check the pressure. Wait. Restart.",
+        "Supplier: Bosch Rexroth GmbH",
+    ],
+)
+def test_things_are_nobody(text: str) -> None:
+    assert names(text) == []
+
+
+def test_a_name_introduced_once_is_found_where_it_stands_alone() -> None:
+    texts = ("Visit", "Ottilie Brandauer (ottilie.brandauer@firm.example) received us.", "Later Brandauer and Ottilie left.")
+    assert names(*texts) == ["Ottilie Brandauer", "Brandauer", "Ottilie"]
+
+
+def test_the_artefact_is_small_and_the_pinned_one() -> None:
+    assert model.FILE.stat().st_size <= 1_000_000
+    model.load.cache_clear()
+    model.load()
+
+
+def test_a_changed_or_missing_artefact_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = tmp_path / "names.npz"
+    changed.write_bytes(model.FILE.read_bytes() + b"x")
+    monkeypatch.setattr(model, "FILE", changed)
+    model.load.cache_clear()
+    with pytest.raises(ModelMismatch, match=r"labkit\.tune\.names"):
+        model.load()
+    changed.unlink()
+    with pytest.raises(ModelError, match="missing"):
+        model.load()
+
+
+def test_word_lists_answer_for_what_was_put_in() -> None:
+    row = model.word_filter(["ada", "grace"])
+    assert row.any()
+    lists = model.load().lists
+    assert "g" in lists("maria")
+    assert "c" in lists("the")
+    assert lists("qzxvkj") == ""
