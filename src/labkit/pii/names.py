@@ -24,6 +24,8 @@ from labkit.pii.spans import Mark
 Row = tuple[float, ...]
 _REMEMBERED = 200_000
 _CLIP = 10.0
+_ENOUGH = 0.0
+"""Log odds from which a word is taken for a name."""
 _LOGS = tuple(math.log1p(count) for count in range(20))
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "del", "della", "di", "da", "do", "dos", "das", "du")
@@ -51,7 +53,7 @@ def names(
     tagger = _tagger()
     page = _page(tagger, text, identifiers, vouched)
     scores = tagger.second(second_stage(tagger.first(page), page, seen))
-    yield from spans(page, {at for at, score in zip(page.candidates, scores, strict=True) if score > 0})
+    yield from spans(page, {at for at, score in zip(page.candidates, scores, strict=True) if score > _ENOUGH})
 
 
 def word_scores(text: str, identifiers: Sequence[Mark] = ()) -> dict[str, float]:

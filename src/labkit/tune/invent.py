@@ -156,7 +156,7 @@ def _table(package: object, names: Iterable[str]) -> Iterator[str]:
 
 
 def _common_words(home: Path) -> list[str]:
-    """Lower-case words of the course model's vocabulary (a cased BPE: frequent words are one token) and of Faker's texts."""
+    """Lower-case words of the course model's cased vocabulary (frequent words are one token) and of Faker's texts."""
     tokenizer = json.loads((resolve("smollm2-135m-instruct", home).path / "tokenizer.json").read_text(encoding="utf-8"))
     words = {token[1:] for token in tokenizer["model"]["vocab"] if token.startswith("Ġ") and len(token) > 3}
     for module in _LOREM:

@@ -1,7 +1,7 @@
 """Small corpora with every name known: documents of worlds with other names in them, and plain sentences.
 
-Within a corpus a name is replaced by the same invented one everywhere, as in a real archive, so that what documents know
-of each other can be learned too. This module knows nothing of features or models.
+Within a corpus a name is replaced by the same invented one everywhere, as in a real archive, so that what documents
+know of each other can be learned too. This module knows nothing of features or models.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _sources(world: Path) -> Iterator[Source]:
     }
     for row in _jsonl(world, "texts"):
         if row["doc_id"] in train:
-            found = sorted((name for name in things if name in row["text"]), key=len, reverse=True)
+            found = sorted((name for name in things if name in row["text"]), key=lambda name: (-len(name), name))
             yield Source(
                 row["text"], sorted(marks.get(row["doc_id"], []), key=lambda mark: mark[1]), frozenset(staff), found
             )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -20,12 +20,11 @@ from lxml import html as lxml_html
 
 from labkit.ingest.parse import Block, Parsed
 from labkit.ingest.parse.surroundings import (
-    Measure,
-    is_surrounding,
     is_teaser,
     main_part,
     measures,
     prose,
+    prune_surroundings,
     prune_teasers,
     says_news,
 )
@@ -67,15 +66,17 @@ def parse_html(content: str) -> Parsed:
     news = says_news(tree, metadata)
     body = _body(tree)
     sizes = measures(tree)
+    main = main_part(body, sizes)
+    running = prose(body, sizes) if news else []
+    prune_surroundings(body, sizes)
     if news:
         prune_teasers(body, sizes)
-    main = main_part(body, sizes)
-    everything = list(_walk(main, sizes))
+    everything = list(_walk(main))
     blocks = everything
     # The extractor recurses, and takes seconds for what is more of a database than a page.
     if len(sizes) <= _ELEMENTS and max(size.depth for size in sizes.values()) <= _DEPTH:
         if news:
-            blocks = _article(tree, everything, prose(body, sizes))
+            blocks = _article(tree, everything, running)
         elif main is body:
             blocks = _document(tree, everything)
     if news:
@@ -191,8 +192,8 @@ def _body(tree: Any) -> Any:
     return tree if body is None else body
 
 
-def _walk(element: Any, sizes: Mapping[Any, Measure]) -> Iterator[Block]:
-    """Blocks of everything below an element except surroundings."""
+def _walk(element: Any) -> Iterator[Block]:
+    """Blocks of everything below an element."""
     run: list[str] = []
 
     def flush() -> Iterator[Block]:
@@ -211,7 +212,7 @@ def _walk(element: Any, sizes: Mapping[Any, Measure]) -> Iterator[Block]:
         if node is None:
             yield from flush()
             continue
-        if not isinstance(node.tag, str) or (node is not element and is_surrounding(node, sizes[node])):
+        if not isinstance(node.tag, str):
             continue
         if node.tag in _BLOCK:
             yield from flush()

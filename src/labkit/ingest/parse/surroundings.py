@@ -15,14 +15,16 @@ from typing import Any
 
 from lxml import etree
 
-SURROUNDINGS = {
+_SURROUNDINGS = {
     "script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "iframe", "dialog",
 }  # fmt: skip
+_NEVER_TEXT = {"script", "style", "noscript", "template", "svg", "iframe"}
 _ROLES = {
     "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar",
     "toolbar", "tablist",
 }  # fmt: skip
-_CONTENT_ROLES = {"main", "article", "document"}
+_CONTENT_NEVER_TEXT = {"script", "style", "noscript", "template", "svg", "iframe"}
+_ROLES = {"main", "article", "document"}
 _COOKIES = re.compile(r"\bcookies?\b", re.I)
 _CONSENT = re.compile(
     r"\b(?:accept|agree|consent|settings?|preferences|experience|use|uses|using|verwende\w*|nutz\w*|einstellungen|"
@@ -73,10 +75,10 @@ def measures(root: Any) -> dict[Any, Measure]:
         if not isinstance(node.tag, str):
             continue
         if event == "start":
-            quiet = bool(above and above[-1].quiet) or node.tag in SURROUNDINGS or node.get("role") in _ROLES
+            quiet = bool(above and above[-1].quiet) or node.tag in _SURROUNDINGS or node.get("role") in _ROLES
             measure = found[node] = Measure(depth=len(above), quiet=quiet, links=int(node.tag == "a"))
             inside_link += node.tag == "a"
-            if node.tag not in ("script", "style", "noscript", "template"):
+            if node.tag not in _NEVER_TEXT:
                 measure.text += _length(node.text)
                 measure.linked += _length(node.text) if inside_link else 0
             above.append(measure)
@@ -91,15 +93,22 @@ def measures(root: Any) -> dict[Any, Measure]:
     return found
 
 
-def is_surrounding(node: Any, measure: Measure) -> bool:
-    """Whether an element, by itself, is none of the page's content."""
-    if node.tag in SURROUNDINGS or node.get("role") in _ROLES:
-        return True
-    if node.get("hidden") is not None or node.get("aria-hidden") == "true" or node.get("aria-modal") == "true":
-        return True
-    if node.tag in ("ul", "ol", "div", "section", "p"):
-        return _is_menu(node, measure) or _is_notice(node, measure)
-    return False
+def prune_surroundings(body: Any, sizes: Mapping[Any, Measure]) -> None:
+    """Remove what is none of the page's content, judged element by element; text after one stays.
+
+    Nothing that holds most of the page is removed: some programs wrap whole pages in a form.
+    """
+    whole = sizes[body].text
+    stack = [body]
+    while stack:
+        for child in list(stack.pop()):
+            size = sizes.get(child)
+            if size is None:
+                continue
+            if child.tag in _NEVER_TEXT or (size.text <= 0.5 * whole and _is_surrounding(child, size)):
+                child.drop_tree()
+            else:
+                stack.append(child)
 
 
 def is_teaser(text: str) -> bool:
@@ -151,6 +160,16 @@ def prose(body: Any, sizes: Mapping[Any, Measure]) -> list[str]:
             below[upper].append(node)
     best = below[max(scores, key=lambda node: scores[node])] if scores else []
     return [" ".join("".join(node.itertext()).split()) for node in best]
+
+
+def _is_surrounding(node: Any, measure: Measure) -> bool:
+    if node.tag in _SURROUNDINGS or node.get("role") in _ROLES:
+        return True
+    if node.get("hidden") is not None or node.get("aria-hidden") == "true" or node.get("aria-modal") == "true":
+        return True
+    if node.tag in ("ul", "ol", "div", "section", "p"):
+        return _is_menu(node, measure) or _is_notice(node, measure)
+    return False
 
 
 def _is_menu(node: Any, measure: Measure) -> bool:
