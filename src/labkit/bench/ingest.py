@@ -73,8 +73,7 @@ def encoding_figure(cases: Sequence[Case]) -> dict[str, Figure]:
     right = total = 0
     for case in cases:
         if case.defects & _ENCODING and case.clean is not None:
-            # A file that was refused has none of its characters right.
-            hits, n = repaired_characters(case.clean, case.document) if case.document else (0, 0)
+            hits, n = repaired_characters(case.clean, case.document)
             right, total = right + hits, total + n
     return {"encoding_repaired": share(right, total)}
 

@@ -97,3 +97,4 @@ class _Watch:
         for member in self.family.values():
             with contextlib.suppress(psutil.Error):
                 member.kill()
+        psutil.wait_procs(list(self.family.values()), timeout=5)

@@ -1,6 +1,7 @@
 """Recall of redaction: what still stands in the stored tables although it should have gone.
 
-An identifier is gone when no telling part of it is left: neither half of its digits, not the mailbox, not the street
+An identifier is gone when no telling part of it is left: neither the first half of its digits nor
+the last six, not the mailbox, not the street
 and number. A mention of a name is gone when none of its words stands more often than the document may say it. A name
 that the same document also keeps (staff) is not judged.
 """
@@ -13,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labkit.bench.result import Figure, share
-from labkit.bench.textscore import stored_text
+from labkit.bench.textscore import PLACEHOLDER, stored_text
 from labkit.bench.truth import Case, Personal
 
 _NUMBERS = frozenset({"phone", "mobile", "iban", "card", "national_id"})
+_TAIL = 6
 _NAME = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -68,7 +70,7 @@ def _everything_stored(case: Case) -> str:
     """Title and text once, and whatever chunks say beyond that."""
     assert case.document is not None
     text = stored_text(case.document)
-    parts = {part for chunk in case.chunks for part in (chunk.text, *chunk.heading_path)}
+    parts = {PLACEHOLDER.sub(" ", part) for chunk in case.chunks for part in (chunk.text, *chunk.heading_path)}
     return "\n".join((text, *sorted(part for part in parts if part not in text)))
 
 
@@ -86,7 +88,7 @@ def _stands(span: Personal, stored: str, rest: str) -> bool:
     """Whether the identifier, or a telling part of it, can be read, and is not said there rightfully."""
     if span.label in _NUMBERS:
         digits = _compact(span.text)
-        parts = [digits[: len(digits) // 2 + 1], digits[len(digits) // 2 :]]
+        parts = [digits[: len(digits) // 2 + 1], digits[-_TAIL:]]
         return any(part in _compact(stored) and part not in _compact(rest) for part in parts)
     part = {"email": span.text.split("@")[0], "address": span.text.split(",")[0]}.get(span.label, span.text)
     words = r"\s+".join(map(re.escape, part.split()))

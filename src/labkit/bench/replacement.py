@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from labkit.bench.result import Figure, share
@@ -71,14 +72,22 @@ def to_be_redacted(clean: Clean, found: str, before: str = "", after: str = "") 
     verdicts = [any(start < last and first < end for first, last in due) for start, end in places]
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    around = Counter(_WORD.findall(f"{before} {after}"))
 
     def likeness(place: tuple[int, int]) -> int:
         start, end = place
-        near = f"{clean.text[max(0, start - _AROUND) : start]} {clean.text[end : end + _AROUND]}"
-        return (Counter(_WORD.findall(near)) & around).total()
+        left, right = clean.text[max(0, start - _AROUND) : start], clean.text[end : end + _AROUND]
+        return _common(_words(left)[::-1], _words(before)[::-1]) + _common(_words(right), _words(after))
 
     return max(zip(places, verdicts, strict=True), key=lambda pair: likeness(pair[0]))[1]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words two sequences share at their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def precision_figure(spans: Sequence[Replaced]) -> dict[str, Figure]:

@@ -85,10 +85,14 @@ def _expanded(table: str) -> str:
     )
 
 
-def repaired_characters(clean: Clean, document: Document) -> tuple[int, int]:
-    """Characters beyond ASCII that stand in the right word, and how many there are; words are compared as multisets."""
+def repaired_characters(clean: Clean, document: Document | None) -> tuple[int, int]:
+    """Characters beyond ASCII that stand in the right word, and how many there are; words are compared as multisets.
+
+    A file that was refused has none of them right.
+    """
     expected = Counter(word for word in _WORD.findall(true_text(clean)) if not word.isascii())
-    got = Counter(word for word in _WORD.findall(stored_text(document)) if not word.isascii())
+    found = stored_text(document) if document else ""
+    got = Counter(word for word in _WORD.findall(found) if not word.isascii())
     right = expected & got
     return _weight(right), _weight(expected)
 

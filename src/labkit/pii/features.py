@@ -135,7 +135,7 @@ class Page:
         self.classes = [entry.cls for entry in self.entries]
         self.candidates = [at for at, cls in enumerate(self.classes) if cls[0] in NAMELIKE]
         self._vouched = vouched
-        self._small = {entry.lower for entry in set(self.entries) if entry.cls[0] == "l"}
+        self._small = {lower for lower, cls in zip(self.words, self.classes, strict=True) if cls[0] == "l"}
         self._count = Counter([self.words[at] for at in self.candidates])
 
     def span(self, at: int) -> tuple[int, int]:

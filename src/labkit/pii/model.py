@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from labkit.errors import ModelError, ModelMismatch
 
 FILE = Path(__file__).with_name("names.npz")
-SHA256 = "6ffa3149429bdd1bb6ffa3ea130bcae85c06b8108407043abd25edb610ec5ca6"
+SHA256 = "061881f5f420f5a8569146cc8ae7e5d178aedb14fa519612644202c975139f5b"
 BUCKETS = 1 << 17
 FILTER_BITS = 1 << 20
 LISTS = ("given", "surname", "common", "place")

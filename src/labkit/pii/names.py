@@ -24,12 +24,14 @@ from labkit.pii.spans import Mark
 Row = tuple[float, ...]
 _REMEMBERED = 200_000
 _CLIP = 10.0
-_ENOUGH = 0.0
-"""Log odds from which a word is taken for a name."""
+_WITH_CORPUS, _WITHOUT = (1.0, 2.5), (0.0, 1.0)
+"""Log odds from which a word is taken for a name: in general, and where it stands alone and is known to nobody."""
 _LOGS = tuple(math.log1p(count) for count in range(20))
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "del", "della", "di", "da", "do", "dos", "das", "du")
 ) | frozenset(("la", "le", "el", "al", "bin", "ibn", "ter", "ten", "zu", "af", "av", "y", "e", "i"))
+_INTRODUCING = _PARTICLES - {"la", "le", "el", "y", "e", "i", "av", "af"}
+"""Particles after which a surname has to follow a given name."""
 _LEADING = frozenset(["van", "von", "der", "den", "ter"])
 _MAILBOX_WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -53,7 +55,10 @@ def names(
     tagger = _tagger()
     page = _page(tagger, text, identifiers, vouched)
     scores = tagger.second(second_stage(tagger.first(page), page, seen))
-    yield from spans(page, {at for at, score in zip(page.candidates, scores, strict=True) if score > _ENOUGH})
+    enough, sure = _WITH_CORPUS if seen else _WITHOUT
+    score = dict(zip(page.candidates, scores, strict=True))
+    parts = _completed(page, {at for at in page.candidates if score[at] > enough})
+    yield from spans(page, {at for at in parts if score[at] > sure or not _is_doubtful(page, at, parts)})
 
 
 def word_scores(text: str, identifiers: Sequence[Mark] = ()) -> dict[str, float]:
@@ -209,8 +214,28 @@ def _next_part(page: Page, end: int, parts: Collection[int]) -> int | None:
         if at in parts:
             return at
         if page.words[at] not in _PARTICLES:
-            return None
+            introduced = at > end and page.words[at - 1] in _INTRODUCING and page.classes[at][0] == "C"
+            return at if introduced else None
     return None
+
+
+def _completed(page: Page, parts: set[int]) -> set[int]:
+    """Half a name is no redaction: a known given name before a part, a known surname behind a given name join it."""
+    before = {at - 1 for at in parts if _known(page, at - 1, "g") and _joined(page, at - 1)}
+    behind = {at + 1 for at in parts if "g" in page.classes[at] and _known(page, at + 1, "s") and _joined(page, at)}
+    return parts | before | behind
+
+
+def _known(page: Page, at: int, letter: str) -> bool:
+    """In that list, and no common word that is capitalised because a sentence starts."""
+    cls = page.classes[at]
+    return cls[0] in NAMELIKE and letter in cls and ("c" not in cls or page.classes[at - 1][0] == "l")
+
+
+def _is_doubtful(page: Page, at: int, parts: Collection[int]) -> bool:
+    """A word alone that nobody vouches for and no list has as a given name: a surname, or a place, or a product."""
+    alone = at - 1 not in parts and at + 1 not in parts
+    return alone and "g" not in page.classes[at] and not page.vouched_for(at)
 
 
 def _joined(page: Page, at: int) -> bool:

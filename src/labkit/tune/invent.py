@@ -23,6 +23,7 @@ import faker.providers.person as person_tables
 from labkit.models import resolve
 
 _LAST_LATIN = "\u024f"
+_LANGUAGES = ("cs", "da", "de", "es", "fi", "fr", "hu", "it", "nb", "nl", "pl", "pt", "ro", "sv")
 _LOREM = ("en_US", "de_DE", "fr_FR", "es_ES", "nl_NL", "pl_PL", "it_IT", "da_DK", "nl_BE", "de_AT")
 _SITES = """
 Yard Gate Depot Terminal Works Hall Park Dock Campus Street House Point Mill Wharf Cross Bridge Ridge Lock Basin Quay
@@ -156,7 +157,7 @@ def _table(package: object, names: Iterable[str]) -> Iterator[str]:
 
 
 def _common_words(home: Path) -> list[str]:
-    """Lower-case words of the course model's cased vocabulary (frequent words are one token) and of Faker's texts."""
+    """Lower-case words of the course model's cased vocabulary (frequent words are one token), of Faker and spaCy."""
     tokenizer = json.loads((resolve("smollm2-135m-instruct", home).path / "tokenizer.json").read_text(encoding="utf-8"))
     words = {token[1:] for token in tokenizer["model"]["vocab"] if token.startswith("Ġ") and len(token) > 3}
     for module in _LOREM:
@@ -164,4 +165,6 @@ def _common_words(home: Path) -> list[str]:
             words.update(importlib.import_module(f"{word_tables.__name__}.{module}").Provider.word_list)
         except ModuleNotFoundError:
             continue
-    return sorted(word for word in words if word.isalpha() and word.islower())
+    for language in _LANGUAGES:
+        words.update(importlib.import_module(f"spacy.lang.{language}.stop_words").STOP_WORDS)
+    return sorted(word for word in words if word.isalpha() and word.islower() and len(word) > 1)

@@ -101,7 +101,7 @@ def _jsonl(world: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 class Cast:
-    """Who and what stands for the people and things of one corpus, and which of their words pretend to be in no list."""
+    """Who and what stands for the people and things of one corpus, and which of their words are in no list."""
 
     def __init__(self, inventor: Inventor) -> None:
         self.inventor = inventor
@@ -111,7 +111,7 @@ class Cast:
         self._things: dict[str, str] = {}
 
     def name(self, name: str, vouched: float) -> str:
-        """The same invented name for the same name, part by part; ``vouched``: how often an address or file knows it."""
+        """The same invented name for the same name, part by part; ``vouched``: how often an address knows it."""
         first, last = self.inventor.person()
         given, _, family = name.partition(" ")
         known = self.inventor.rng.random() < vouched

@@ -304,6 +304,7 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_built_to_exhaust(tmp_path: Path) -> None:
     found = outcomes(tmp_path, ((name, make()) for name, make in CASES.values()))
     named = dict(zip(CASES, (result for _, result in found), strict=True))
@@ -312,8 +313,8 @@ def test_built_to_exhaust(tmp_path: Path) -> None:
 
 FRAGMENTS = st.sampled_from(
     ["#", "##", "* ", "- ", "1. ", "> ", "| a | b |", "---", "===", "```", "`", "[", "](", "<", ">", "</p>", "<p>",
-     "<li>", "<table>", "<td>", "&amp;", ":pep:`8`", ".. note::", "::", "{", "}", '"a":', ",", ";", "\t", "\n", "\n\n", "  ",
-     "From: a@b", "Subject: x", "-- ", "On 1 May, x wrote:", "é", "Ã©", "\x00", "\ufeff", "\u2028", "\ud800",
+     "<li>", "<table>", "<td>", "&amp;", ":pep:`8`", ".. note::", "::", "{", "}", '"a":', ",", ";", "\t", "\n", "\n\n",
+     "  ", "From: a@b", "Subject: x", "-- ", "On 1 May, x wrote:", "é", "Ã©", "\x00", "\ufeff", "\u2028", "\ud800",
      "word", "18"]
 )  # fmt: skip
 

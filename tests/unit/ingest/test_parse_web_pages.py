@@ -1,4 +1,4 @@
-"""Pages as sites build them: the article is kept whole and in order, what surrounds it goes. Written for sanity only."""
+"""Pages as sites build them: the article is kept whole and in order, what surrounds it goes. For sanity only."""
 
 import pytest
 
@@ -31,7 +31,8 @@ LAYOUTS = {
     "main with side column": f"<main><h1>Bridge</h1><div>{BODY}</div></main><aside>{cards('div')}</aside>{FOOT}",
     "divs only": f"<div class=a1><ul>{TEASERS}</ul></div><div class=b2><h1>Bridge</h1>{BODY}</div>{FOOT}",
     "cookies first": f"{COOKIES}<div><div><h1>Bridge</h1>{BODY}</div></div>{FOOT}",
-    "related below": f"<article><h1>Bridge</h1>{BODY}</article><section><h2>Related stories</h2>{cards('div')}</section>",
+    "related below": f"<article><h1>Bridge</h1>{BODY}</article><section><h2>Related stories</h2>{cards('div')}"
+                     "</section>",
     "related inside": f"<article><h1>Bridge</h1>{BODY}<h2>Related stories</h2><ul>{TEASERS}</ul></article>{FOOT}",
     "teaser between paragraphs": "<article><h1>Bridge</h1>" + BODY.replace(
         "</p><p>Engineers", f'</p><p>Read more: <a href="/1">{NOISE[1]}</a></p><p>Engineers') + "</article>",

@@ -21,6 +21,7 @@ def names(*texts: str) -> list[str]:
         ("From: Tobias Kranz <t.kranz@firm.example>", ["Tobias Kranz"]),
         ("The valve was changed by Henrik Solberg on Monday.", ["Henrik Solberg"]),
         ("We met Jan van der Berg and Sean O'Connor at the dock.", ["Jan van der Berg", "Sean O'Connor"]),
+        ("Thanks to Niall O'Connor, who has the key.", ["Niall O'Connor"]),
         ("Please ask Mr Harrington whether the pump runs.", ["Harrington"]),
         ("Line lead: Aleksandra Wójcik", ["Aleksandra Wójcik"]),
         ("10:42 Priscilla: who moved the pallet", ["Priscilla"]),
@@ -47,7 +48,8 @@ def test_things_are_nobody(text: str) -> None:
 
 
 def test_a_name_introduced_once_is_found_where_it_stands_alone() -> None:
-    texts = ("Visit", "Ottilie Brandauer (ottilie.brandauer@firm.example) received us.", "Later Brandauer and Ottilie left.")
+    first = "Ottilie Brandauer (ottilie.brandauer@firm.example) received us."
+    texts = ("Visit", first, "Then Brandauer left.", "Dear Ottilie,")
     assert names(*texts) == ["Ottilie Brandauer", "Brandauer", "Ottilie"]
 
 

@@ -81,9 +81,10 @@ def test_no_blocks_and_empty_blocks() -> None:
 
 _PIECES = st.sampled_from(
     [
-        "Joe Pratt <joe.pratt@buyer.example>", "Dear Joe,", "+44 7700 900 123", "DE89 3704 0044 0532 0130 00", "Ana Brkić",
-        "4111 1111 1111 1111", "from 203.0.113.9", "17 Cobbler Lane, Great Marden", "born 03.04.1975", "QQ 12 34 56 C",
-        "torque 18 Nm", "E-417", "\n", " ", "section 1.2.3.4", "[person 0123abcd]", "[phone 01234567] 20", "@", "x\x00y",
+        "Joe Pratt <joe.pratt@buyer.example>", "Dear Joe,", "+44 7700 900 123", "DE89 3704 0044 0532 0130 00",
+        "Ana Brkić", "4111 1111 1111 1111", "from 203.0.113.9", "17 Cobbler Lane, Great Marden", "born 03.04.1975",
+        "QQ 12 34 56 C", "torque 18 Nm", "E-417", "\n", " ", "section 1.2.3.4", "[person 0123abcd]",
+        "[phone 01234567] 20", "@", "x\x00y",
     ]
 )  # fmt: skip
 _BLOCKS = st.lists(st.lists(_PIECES | st.text(max_size=12), max_size=6).map(" ".join), max_size=5)

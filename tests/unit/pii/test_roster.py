@@ -8,7 +8,8 @@ import pytest
 
 from labkit.pii import Evidence, Policy, Roster, people_evidence
 
-MAIL = ["Re: hoist", "From: Ana Brkić <ana.brkic@kiln.example>\nTo: Joe Pratt <j.pratt@buyer.example>", "Dear Joe, done."]
+HEAD = "From: Ana Brkić <ana.brkic@kiln.example>\nTo: Joe Pratt <j.pratt@buyer.example>"
+MAIL = ["Re: hoist", HEAD, "Dear Joe, done."]
 
 
 def test_evidence_joins_names_and_addresses_in_usual_forms() -> None:
@@ -33,7 +34,9 @@ def test_a_sender_in_the_properties_counts_with_its_address() -> None:
 def test_staff_are_own_addresses_and_authors_without_another() -> None:
     roster = Roster(
         [
-            Evidence(addressed=(("ana brkic", "kiln.example"), ("joe pratt", "buyer.example")), domains=("kiln.example",)),
+            Evidence(
+                addressed=(("ana brkic", "kiln.example"), ("joe pratt", "buyer.example")), domains=("kiln.example",)
+            ),
             Evidence(authors=("lena ott", "joe pratt"), domains=("kiln.example", "buyer.example")),
         ]
     )

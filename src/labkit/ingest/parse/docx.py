@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import docx
+from docx.oxml.ns import qn
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
@@ -24,7 +25,7 @@ _HEADING = re.compile(r"heading (\d)")
 def parse_docx(content: bytes) -> Parsed:
     """Parse a Word document."""
     document = docx.Document(io.BytesIO(content))
-    styles = {style.style_id: (style.name or "").lower() for style in document.styles if style.type == 1}
+    styles = _styles(document)
     blocks = [block for item in document.iter_inner_content() for block in _blocks(item, styles)]
     margin = _margin(document, styles)
     properties = document.core_properties
@@ -48,6 +49,16 @@ def parse_docx(content: bytes) -> Parsed:
         language=(properties.language or "")[:2].lower(),
         defects=["boilerplate"] if margin else [],
     )
+
+
+def _styles(document: Any) -> dict[str, str]:
+    """Names of paragraph styles by id, read from the XML: the library makes an object of every style it lists."""
+    found: dict[str, str] = {}
+    for style in document.styles.element.iterchildren(qn("w:style")):
+        name = style.find(qn("w:name"))
+        if style.get(qn("w:type")) in (None, "paragraph") and name is not None:
+            found[style.get(qn("w:styleId"), "")] = (name.get(qn("w:val")) or "").lower()
+    return found
 
 
 def _blocks(item: Any, styles: dict[str, str]) -> Iterator[Block]:

@@ -59,7 +59,10 @@ def parse_html(content: str) -> Parsed:
     """Parse a page; its ``<meta>`` elements become metadata."""
     # A declared encoding is over once the text is decoded, and lxml refuses it.
     source = re.sub(r"^\s*<\?xml[^>]*\?>", "", content) or "<html/>"
-    tree = lxml_html.document_fromstring(source, parser=lxml_html.HTMLParser(huge_tree=True))
+    try:
+        tree = lxml_html.document_fromstring(source, parser=lxml_html.HTMLParser(huge_tree=True))
+    except etree.ParserError:  # no element is left, of "</p>" for instance
+        return Parsed([])
     metadata = _metadata(tree)
     title = " ".join((tree.findtext(".//title") or "").split())
     language = (tree.get("lang") or "")[:2].lower()

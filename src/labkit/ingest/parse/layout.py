@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pypdfium2.raw as pdfium
@@ -110,28 +110,39 @@ def _neighbours(pieces: Sequence[Piece]) -> Iterator[tuple[Piece, list[Piece]]]:
     return ((row[0], row[1:]) for row in rows(pieces))
 
 
+@dataclass(slots=True)
+class _Run:
+    """A piece while words are added to it; ``start`` and ``end`` are the places of its first and last character."""
+
+    words: list[str]
+    left: float
+    right: float
+    bottom: float
+    top: float
+    start: int
+    end: int
+
+
 def _pieces(text_page: Any, page: int) -> Iterator[Piece]:
-    text = _text(text_page)
-    current: Piece | None = None
-    start = end = 0  # the places of its first and last character
-    for match in _WORD.finditer(text):
-        word = _word(text_page, match, page)
-        if current is None:
-            current, start = word, match.start()
-        elif _goes_on(text_page, current, word, end, match.start()):
-            current = replace(
-                current,
-                text=f"{current.text} {word.text}",
-                right=max(current.right, word.right),
-                bottom=min(current.bottom, word.bottom),
-                top=max(current.top, word.top),
-            )
+    run: _Run | None = None
+    first, last = pdfium.FS_RECTF(), pdfium.FS_RECTF()  # filled again for every word
+    for match in _WORD.finditer(_text(text_page)):
+        pdfium.FPDFText_GetLooseCharBox(text_page, match.start(), first)
+        pdfium.FPDFText_GetLooseCharBox(text_page, match.end() - 1, last)
+        left, right = min(first.left, last.left), max(first.right, last.right)
+        bottom, top = min(first.bottom, last.bottom), max(first.top, last.top)
+        word = _Run([match[0]], left, right, bottom, top, match.start(), match.end() - 1)
+        if run is None:
+            run = word
+        elif _goes_on(text_page, run, word):
+            run.words.append(match[0])
+            run.right, run.end = max(run.right, right), word.end
+            run.bottom, run.top = min(run.bottom, bottom), max(run.top, top)
         else:
-            yield _measured(text_page, current, start)
-            current, start = word, match.start()
-        end = match.end() - 1
-    if current is not None:
-        yield _measured(text_page, current, start)
+            yield _measured(text_page, run, page)
+            run = word
+    if run is not None:
+        yield _measured(text_page, run, page)
 
 
 def _text(text_page: Any) -> str:
@@ -145,30 +156,15 @@ def _text(text_page: Any) -> str:
     return "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes)
 
 
-def _word(text_page: Any, match: re.Match[str], page: int) -> Piece:
-    first, last = pdfium.FS_RECTF(), pdfium.FS_RECTF()
-    pdfium.FPDFText_GetLooseCharBox(text_page, match.start(), first)
-    pdfium.FPDFText_GetLooseCharBox(text_page, match.end() - 1, last)
-    text = match[0].replace("\ufffe", "-").replace("\x02", "-")
-    return Piece(
-        text,
-        min(first.left, last.left),
-        max(first.right, last.right),
-        min(first.bottom, last.bottom),
-        max(first.top, last.top),
-        0.0,
-        page,
-    )
-
-
-def _goes_on(text_page: Any, before: Piece, word: Piece, end: int, start: int) -> bool:
-    if not _on_one_line(before, word):
+def _goes_on(text_page: Any, run: _Run, word: _Run) -> bool:
+    height = min(run.top - run.bottom, word.top - word.bottom)
+    if min(run.top, word.top) - max(run.bottom, word.bottom) <= 0.5 * height:
         return False
-    em = _EM * min(before.height, word.height)
-    gap = word.left - before.right
+    em = _EM * max(height, 0.1)
+    gap = word.left - run.right
     if gap < -em or gap > _ALWAYS_APART * em:
         return False
-    return gap <= _APART * em or _same_object(text_page, end, start)
+    return gap <= _APART * em or _same_object(text_page, run.end, word.start)
 
 
 def _same_object(text_page: Any, one: int, other: int) -> bool:
@@ -176,22 +172,21 @@ def _same_object(text_page: Any, one: int, other: int) -> bool:
     return ctypes.cast(first, ctypes.c_void_p).value == ctypes.cast(second, ctypes.c_void_p).value
 
 
-def _measured(text_page: Any, piece: Piece, index: int) -> Piece:
-    """The piece with the size and weight of the character at ``index``."""
-    size = float(pdfium.FPDFText_GetFontSize(text_page, index))
+def _measured(text_page: Any, run: _Run, page: int) -> Piece:
+    """The piece, with size and weight of its first character."""
+    size = float(pdfium.FPDFText_GetFontSize(text_page, run.start))
     matrix = pdfium.FS_MATRIX()
     # Some writers set size 1 and scale the text matrix, so the matrix counts.
-    if pdfium.FPDFText_GetMatrix(text_page, index, ctypes.byref(matrix)):
+    if pdfium.FPDFText_GetMatrix(text_page, run.start, ctypes.byref(matrix)):
         size *= abs(matrix.d) or abs(matrix.b) or 1.0
     name = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(text_page, index, name, 128, ctypes.byref(flags))
+    pdfium.FPDFText_GetFontInfo(text_page, run.start, name, 128, ctypes.byref(ctypes.c_int()))
     bold = any(mark in name.value.lower() for mark in (b"bold", b"black", b"heavy"))
-    try:
-        text = piece.text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        text = piece.text
-    return replace(piece, text=text, size=round(size or piece.height * _EM, 1), bold=bold)
+    text = " ".join(run.words).replace("\ufffe", "-").replace("\x02", "-")
+    if not text.isascii():  # halves of characters outside the basic plane are put together
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    height = max(run.top - run.bottom, 0.1)
+    return Piece(text, run.left, run.right, run.bottom, run.top, round(size or height * _EM, 1), page, bold)
 
 
 def _rules(page: Any) -> Iterator[tuple[float, float, float]]:

@@ -11,9 +11,9 @@ import csv
 import re
 
 from labkit.ingest.parse import Block, Parsed
+from labkit.ingest.parse.rst_table import grid_rows, is_adornment, list_rows, simple_rows
 from labkit.ingest.parse.tables import render_table
 
-_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+$")
 _FIELD = re.compile(r":([^:\n]{1,60}):(?:\s+(.*)|$)")
 _HEADER = re.compile(r"([A-Z][A-Za-z0-9-]{0,30}):(?:\s+(.*)|$)")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\| )?([A-Za-z][\w:-]*)::\s*(.*)")
@@ -142,15 +142,15 @@ class _Reader:
                 self._paragraph()
 
     def _heading(self) -> bool:
-        over = _is_adornment(self.line()) and bool(self.line(1)) and self.line(2) == self.line()
+        over = is_adornment(self.line()) and bool(self.line(1)) and self.line(2) == self.line()
         title = self.line(1).strip() if over else self.line()
         under = self.line(2) if over else self.line(1)
         previous = self.line(-1)
-        if previous and not over and self.at > 0 and not _is_adornment(previous):
+        if previous and not over and self.at > 0 and not is_adornment(previous):
             return False
-        if not over and (title.startswith(" ") or not _is_adornment(under) or len(under) < min(4, len(title))):
+        if not over and (title.startswith(" ") or not is_adornment(under) or len(under) < min(4, len(title))):
             return False
-        if not over and (len(under) < len(title) - 3 or _is_adornment(title)):
+        if not over and (len(under) < len(title) - 3 or is_adornment(title)):
             return False
         style = (under[0], over)
         if style not in self.styles:
@@ -170,10 +170,10 @@ class _Reader:
         line = self.line().strip()
         if _GRID_TABLE.fullmatch(line):
             rows = self._run()
-            text = render_table(_grid_rows(rows), header=any("=" in row for row in rows) or None)
+            text = render_table(grid_rows(rows), header=any("=" in row for row in rows) or None)
         elif _SIMPLE_TABLE.fullmatch(line):
             rows = self._simple_run()
-            text = render_table(_simple_rows(rows), header=sum(bool(_SIMPLE_TABLE.fullmatch(r)) for r in rows) > 2)
+            text = render_table(simple_rows(rows), header=sum(bool(_SIMPLE_TABLE.fullmatch(r)) for r in rows) > 2)
         else:
             return False
         self.blocks.append(Block("table", plain(text)))
@@ -241,7 +241,7 @@ class _Reader:
         elif name in ("list-table", "csv-table"):
             if argument:
                 self._add("paragraph", argument)
-            rows = _list_rows(content) if name == "list-table" else list(csv.reader(content, skipinitialspace=True))
+            rows = list_rows(content) if name == "list-table" else list(csv.reader(content, skipinitialspace=True))
             names = next(csv.reader([options["header"]], skipinitialspace=True)) if options.get("header") else None
             header = bool(names) or options.get("header-rows", "0") not in ("", "0")
             self._add("table", render_table([*([names] if names else []), *rows], header=header))
@@ -319,55 +319,3 @@ def _dedented(lines: list[str]) -> list[str]:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _is_adornment(line: str) -> bool:
-    return len(line) >= 2 and bool(_ADORNMENT.fullmatch(line))
-
-
-def _grid_rows(lines: list[str]) -> list[list[str]]:
-    """Cells of a grid table; the lines of a cell are joined. Spanning cells count once, where they start."""
-    rows: list[list[str]] = []
-    current: list[str] = []
-    for line in lines:
-        if line.startswith("+"):
-            if any(current):
-                rows.append(current)
-            current = []
-        elif line.startswith("|"):
-            cells = [cell.strip() for cell in line.strip("|").split("|")]
-            if len(cells) > len(current):
-                current += [""] * (len(cells) - len(current))
-            for index, cell in enumerate(cells):
-                current[index] = f"{current[index]} {cell}".strip()
-    return [*rows, current] if any(current) else rows
-
-
-def _simple_rows(lines: list[str]) -> list[list[str]]:
-    """Cells of a simple table, cut at its column borders; a row with an empty first cell continues the one above."""
-    starts = [match.start() for match in re.finditer(r"=+", lines[0])]
-    rows: list[list[str]] = []
-    for line in lines:
-        if not line or _is_adornment(line.replace(" ", "")):
-            continue
-        ends = [*starts[1:], max(len(line), starts[-1])]
-        cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-        if rows and not cells[0]:
-            rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
-        else:
-            rows.append(cells)
-    return rows
-
-
-def _list_rows(lines: list[str]) -> list[list[str]]:
-    """Rows of a ``list-table``: ``* -`` opens a row, ``-`` a cell."""
-    rows: list[list[str]] = []
-    for line in lines:
-        stripped = line.strip()
-        if match := re.match(r"\*\s+-(.*)", line):
-            rows.append([match[1].strip()])
-        elif rows and (stripped.startswith("- ") or stripped == "-"):
-            rows[-1].append(stripped[1:].strip())
-        elif rows and stripped:
-            rows[-1][-1] = f"{rows[-1][-1]} {stripped}".strip()
-    return rows

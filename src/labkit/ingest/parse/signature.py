@@ -46,8 +46,10 @@ def trim_message(text: str) -> str:
     kept: list[str] = []
     for part in _parts(text.split("\n")):
         lines = _without_notices(_without_signature(part))
-        kept += lines if any(map(_content, lines)) or not any(map(_content, part)) else part
-        kept += [""] if kept and kept[-1] and lines != part else []
+        if lines == part or not any(map(_content, lines)):
+            kept += part  # a message that says nothing else says this
+        else:
+            kept += [*lines, ""]
     return "\n".join(kept)
 
 

@@ -23,8 +23,6 @@ _ROLES = {
     "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar",
     "toolbar", "tablist",
 }  # fmt: skip
-_CONTENT_NEVER_TEXT = {"script", "style", "noscript", "template", "svg", "iframe"}
-_ROLES = {"main", "article", "document"}
 _COOKIES = re.compile(r"\bcookies?\b", re.I)
 _CONSENT = re.compile(
     r"\b(?:accept|agree|consent|settings?|preferences|experience|use|uses|using|verwende\w*|nutz\w*|einstellungen|"
