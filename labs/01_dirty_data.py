@@ -103,8 +103,8 @@ def clean(text: str) -> str:
 check.lab01.q2(clean)
 
 # %% [markdown]
-# Put this function into `labs/my_system.py` under the same name. It is the first stage of your own system, and every
-# later stage reads what it leaves.
+# Put this function into `labs/my_system.py` under the same name. It acts before an index exists, so
+# `labkit bench answer` goes on asking the course's index until you build your own.
 #
 # ### q3 · Copies without numbers
 #

@@ -1,4 +1,4 @@
-"""Speed of ingestion against MarkItDown on the same files, one process and one thread each.
+"""Speed of ingestion against MarkItDown on the same files, on one core each.
 
 Both are started as commands and charged the CPU seconds of all their processes. Ours does everything: sniffing,
 parsing, cleaning, redaction, duplicates, chunks, tables; MarkItDown converts to Markdown. Starting up (imports, its
@@ -86,13 +86,13 @@ def _figure(runs: Sequence[Mapping[str, Cost]], value: Callable[[Mapping[str, fl
 def _ours(folder: Path, scratch: Path) -> Cost:
     with tempfile.TemporaryDirectory(dir=scratch) as fresh:  # ingestion remembers what it read beside its output
         command = ["labkit", "ingest", str(folder), "--out", f"{fresh}/tables", "--workers", "1", "--quiet"]
-        return measure([sys.executable, "-m", *command], env=_environment(scratch))
+        return measure([sys.executable, "-m", *command], env=_environment(scratch), one_core=True)
 
 
 def _theirs(folder: Path, scratch: Path) -> Cost:
     listed = scratch / "listed.txt"
     listed.write_text("".join(f"{p}\n" for p in sorted(folder.rglob("*")) if p.is_file()), encoding="utf-8")
-    return measure([sys.executable, "-c", _CONVERT], stdin=listed, env=_environment(scratch))
+    return measure([sys.executable, "-c", _CONVERT], stdin=listed, env=_environment(scratch), one_core=True)
 
 
 def _environment(scratch: Path) -> dict[str, str]:

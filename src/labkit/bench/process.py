@@ -39,8 +39,8 @@ class Cost:
 
 
 def measure(command: Sequence[str | Path], *, stdin: Path | None = None, env: Mapping[str, str] | None = None,
-            limit_s: float = 3600.0) -> Cost:  # fmt: skip
-    """Run a command to its end.
+            one_core: bool = False, limit_s: float = 3600.0) -> Cost:  # fmt: skip
+    """Run a command to its end; with ``one_core`` no two of its threads run at once, where the system can see to it.
 
     Raises:
         BenchError: it exits with an error (the message ends with the last lines it wrote), or runs out of time, in
@@ -54,6 +54,8 @@ def measure(command: Sequence[str | Path], *, stdin: Path | None = None, env: Ma
         )  # fmt: skip
         watch = _Watch(process)
         try:
+            if one_core and hasattr(process, "cpu_affinity"):  # Linux and Windows
+                process.cpu_affinity(process.cpu_affinity()[-1:])
             while process.poll() is None:
                 if time.monotonic() > began + limit_s:
                     raise BenchError(f"The command did not end within {limit_s:.0f} s", where=str(command[0]))

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labkit.bench.result import Figure, share
-from labkit.bench.textscore import PLACEHOLDER, stored_text
+from labkit.bench.textscore import stored_text
 from labkit.bench.truth import Case, Personal
+from labkit.pii import PSEUDONYM
 
 _NUMBERS = frozenset({"phone", "mobile", "iban", "card", "national_id"})
 _TAIL = 6
@@ -70,7 +71,7 @@ def _everything_stored(case: Case) -> str:
     """Title and text once, and whatever chunks say beyond that."""
     assert case.document is not None
     text = stored_text(case.document)
-    parts = {PLACEHOLDER.sub(" ", part) for chunk in case.chunks for part in (chunk.text, *chunk.heading_path)}
+    parts = {PSEUDONYM.sub(" ", part) for chunk in case.chunks for part in (chunk.text, *chunk.heading_path)}
     return "\n".join((text, *sorted(part for part in parts if part not in text)))
 
 

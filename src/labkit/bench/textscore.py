@@ -16,9 +16,9 @@ import re
 from collections import Counter
 
 from labkit.bench.truth import Clean
+from labkit.pii import PSEUDONYM
 from labkit.schema import Document
 
-PLACEHOLDER = re.compile(r"\[(?:person|email|phone|mobile|iban|card|ip|address|national_id|birthdate)(?: [0-9a-f]+)?\]")
 _TOKEN = re.compile(r"[^\W_]+|[%‰°±≤≥€£$]")
 _WORD = re.compile(r"[^\s\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 """Anything between white space and ASCII punctuation: a word with its accents, a dash, a quotation mark."""
@@ -48,8 +48,8 @@ def tokens(text: str) -> Counter[str]:
 
 def stored_text(document: Document) -> str:
     """The stored text without placeholders, the title before it unless it begins with it."""
-    text = PLACEHOLDER.sub(" ", document.text)
-    title = PLACEHOLDER.sub(" ", document.title)
+    text = PSEUDONYM.sub(" ", document.text)
+    title = PSEUDONYM.sub(" ", document.title)
     head = " ".join(text[: 2 * len(title) + 200].split())
     return text if head.startswith(" ".join(title.split())) else f"{title}\n\n{text}"
 

@@ -5,13 +5,13 @@ Reads ``truth/*.jsonl`` of a world and the tables of :mod:`labkit.ingest`; knows
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.bench.world import rows
 from labkit.ingest import read_chunks, read_documents, read_quarantine
 from labkit.schema import Chunk, Document, Quarantined
 
@@ -98,10 +98,3 @@ def _true_cases(world: Path) -> Iterator[Case]:
 
 def _clean(row: dict[str, Any], personal: list[Personal]) -> Clean:
     return Clean(row["text"], tuple((start, end) for start, end in row["tables"]), tuple(personal))
-
-
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON lines file."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)

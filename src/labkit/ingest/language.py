@@ -7,12 +7,10 @@ the template.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Any
 
 MIN_WORDS = 12
-MAX_CHARACTERS = 1200
-"""A paragraph or two decide; more costs time alone."""
+MAX_CHARACTERS = 500
+"""Two or three sentences decide; more costs time alone."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -21,13 +19,7 @@ def language_of(text: str, declared: str = "") -> str:
     words = _WORD.findall(text[: 2 * MAX_CHARACTERS])
     if len(words) < MIN_WORDS:
         return declared if re.fullmatch("[a-z]{2}", declared) else ""
-    return str(_identifier().classify(" ".join(words)[:MAX_CHARACTERS])[0])
+    from py3langid import classify
 
-
-@lru_cache(maxsize=1)
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages([label for label in identifier.labels if len(label) == 2])  # those of ISO 639-1
-    return identifier
+    found = str(classify(" ".join(words)[:MAX_CHARACTERS])[0])
+    return found if len(found) == 2 else ""  # it knows languages that have no two-letter code

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
+from itertools import compress
 from typing import NamedTuple
 
 from labkit.pii.spans import KINDS, Kind
@@ -25,13 +26,19 @@ _LONGEST = 40
 _TOKEN = re.compile(
     r"(?:[^\W\d_a-z]\.)+(?=[ -]?[^\W\d_])"  # initials: J. or J.R.
     r"|[^\W\d_]+(?:(?:['’](?![sS]\b)|-)[^\W\d_]+)*"
-    r"|\d[\w.,:/]*|[\n\x00\ue000-\ue0ff]|([^\w\s])\1{7,}|[^\w\s]"
+    r"|\d[\w.,:/]*|[\n\x00\ue000-\ue0ff]|[^\w\s\x00\ue000-\ue0ff]{8,}|[^\w\s]"
 )
 _TITLED = re.compile(
     r"(?:(?:Mc|Mac|Fitz|[OD]['’])?[^\W\d_a-z][^\W\d_A-Z]*)(?:['’-](?:[^\W\d_A-Z]+|[^\W\d_a-z][^\W\d_A-Z]*))*"
 )
 """A capital and small letters, in each part: also McGarry, O'Hara, Jean-Luc and Hye-jin."""
 _CONTRACTED = ("I'", "I’")
+_UNTITLED = ("Cc", "Ac")
+"""A capital on a word that lists have as a common word and as nothing else: a sentence starts, or a heading."""
+_SHORT_CAPITALS = 3
+_NOUNS = 0.15
+"""Capitalised words after small ones, per small word, from which a text capitalises its nouns, as German does."""
+_HONORIFICS = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "frau", "herr", "herrn", "mme", "sir", "señor", "señora"))
 _MASK = {kind: chr(0xE000 + number) for number, kind in enumerate(KINDS)}
 
 NAMELIKE = "CAMi"
@@ -48,9 +55,22 @@ class Word(NamedTuple):
     cls: str
     adds: tuple[float, ...] = ()
     """What it adds to a candidate's score from each of ``ROLES``; () while training."""
+    capital: bool = False
+    """It can be part of a name."""
+    sure: bool = False
+    """It is a candidate wherever it stands; other capitalised words only where something speaks for them."""
+    small: bool = False
+    """It is a word in small letters."""
 
 
 Lexicon = Callable[[str], Word]
+
+
+def word(text: str, cls: str, adds: tuple[float, ...] = ()) -> Word:
+    """What follows from a token and its class."""
+    capital = cls[0] in NAMELIKE
+    code = cls == "A" and len(text) <= _SHORT_CAPITALS
+    return Word(text.lower(), cls, adds, capital, capital and not code and cls not in _UNTITLED, cls[0] == "l")
 
 
 def mask(kind: Kind, length: int) -> str:
@@ -68,7 +88,11 @@ def word_class(text: str, lists: Lists) -> str:
     if not head.isupper() or text[:2] in _CONTRACTED or len(text) == _LONGEST:
         return "l" + lists(text.lower())
     shape = "A" if text.isupper() else "C" if _titled(text) else "M"
-    return shape + lists(text.lower())
+    found = lists(text.lower())
+    parts = text.lower().split("-")
+    if not found and len(parts) > 1 and all(len(part) == 1 or lists(part) == "c" for part in parts):
+        found = "c"  # E-mail, Follow-up
+    return shape + found
 
 
 def _titled(text: str) -> bool:
@@ -128,25 +152,44 @@ class Page:
     """
 
     def __init__(self, text: str, lexicon: Lexicon, vouched: Collection[str]) -> None:
-        self._matches = list(_TOKEN.finditer(text))
-        self.raw = [*_EDGE, *[match[0][:_LONGEST] for match in self._matches], *_EDGE]
-        self.entries = [lexicon(word) for word in self.raw]
-        self.words = [entry.lower for entry in self.entries]
-        self.classes = [entry.cls for entry in self.entries]
-        self.candidates = [at for at, cls in enumerate(self.classes) if cls[0] in NAMELIKE]
-        self._vouched = vouched
-        self._small = {lower for lower, cls in zip(self.words, self.classes, strict=True) if cls[0] == "l"}
+        self._text, self._vouched = text, vouched
+        self._tokens: list[str] = _TOKEN.findall(text)
+        self.raw = [*_EDGE, *[token[:_LONGEST] for token in self._tokens], *_EDGE]
+        self.words: tuple[str, ...]
+        self.classes: tuple[str, ...]
+        self.adds: tuple[tuple[float, ...], ...]
+        self.words, self.classes, self.adds, capital, sure, small = zip(*map(lexicon, self.raw), strict=True)
+        capitals = list(compress(range(len(self.raw)), capital))
+        self.candidates = [at for at in capitals if sure[at] or self._is_introduced(at) or self.vouched_for(at)]
+        self._small = set(compress(self.words, small))
         self._count = Counter([self.words[at] for at in self.candidates])
+        inside = sum(small[at - 1] for at in capitals)
+        self.nouns = inside > _NOUNS * sum(small)
+        """Every noun has a capital here."""
+        self._starts: list[int] = []
+
+    def _is_introduced(self, at: int) -> bool:
+        """A given name or an honorific stands before."""
+        before = at - 1 if self.words[at - 1] != "." else at - 2
+        return "g" in self.classes[at - 1] or self.words[before] in _HONORIFICS
 
     def span(self, at: int) -> tuple[int, int]:
         """Where a token stands in the text."""
-        return self._matches[at - REACH].span()
+        if not self._starts:
+            # Between tokens there is nothing but white space and underscores, which begin no token.
+            position, length = 0, 0
+            for token in self._tokens:
+                position = self._text.index(token, position + length)
+                length = len(token)
+                self._starts.append(position)
+        start = self._starts[at - REACH]
+        return start, start + len(self._tokens[at - REACH])
 
     def flags(self, at: int) -> str:
-        """Letters: m vouched for, l also written small here, 2 or 3 for repeated."""
+        """Letters: m vouched for, n nouns have capitals, l also written small here, 2 or 3 for repeated."""
         word = self.words[at]
         count = self._count[word]
-        known = "m" if self.vouched_for(at) else ""
+        known = ("m" if self.vouched_for(at) else "") + ("n" if self.nouns else "")
         return known + ("l" if word in self._small else "") + ("3" if count > 2 else "2" if count == 2 else "")
 
     def vouched_for(self, at: int) -> bool:

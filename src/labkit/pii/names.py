@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit.pii.features import NAMELIKE, REACH, ROLES, Page, Word, mask, of_place, of_word, word_class
+from labkit.pii.features import NAMELIKE, REACH, ROLES, Page, Word, mask, of_place, of_word, word, word_class
 from labkit.pii.model import NameModel, bucket, load
 from labkit.pii.spans import Mark
 
@@ -36,8 +36,8 @@ _LEADING = frozenset(["van", "von", "der", "den", "ter"])
 _MAILBOX_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
-Seen = Mapping[str, tuple[float, int]]
-"""Word in lower case → its mean score over the documents of a corpus, and their number."""
+Seen = Mapping[str, tuple[float, float, int]]
+"""Word in lower case → its mean and its best score over the documents of a corpus, and their number."""
 _NOTHING: Seen = MappingProxyType({})
 
 
@@ -122,7 +122,7 @@ class Tagger:
         if len(self._places) > _REMEMBERED:
             self._places.clear()
         known = self._places.get
-        adds = [entry.adds for entry in page.entries]
+        adds = page.adds
         found = []
         for at in page.candidates:
             score = 0.0
@@ -141,7 +141,7 @@ class Tagger:
     def _read(self, text: str) -> Word:
         cls = word_class(text, self._lists)
         adds = [self._sum(of_word(text, cls, role)) if role or cls[0] in NAMELIKE else 0.0 for role in ROLES]
-        return Word(text.lower(), cls, tuple(adds))
+        return word(text, cls, tuple(adds))
 
     def _sum(self, features: Sequence[str]) -> float:
         return sum([self._weights[bucket(feature)] for feature in features])
@@ -161,7 +161,7 @@ def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
         left, right = score.get(at - 1), score.get(at + 1)
         best, second, mean, pair, alone = document[page.words[at]]
         other = second if own == best else best
-        elsewhere, count = seen.get(page.words[at], (0.0, 0))
+        elsewhere, _, count = seen.get(page.words[at], (0.0, 0.0, 0))
         rows.append(
             (
                 *(own, max(own, 0.0)),

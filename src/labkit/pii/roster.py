@@ -172,15 +172,17 @@ def _inferred(pieces: Sequence[Evidence]) -> frozenset[str]:
     return frozenset({min(domain for domain, count in votes.items() if count == most)})
 
 
-def _averaged(pieces: Sequence[Evidence]) -> dict[str, tuple[float, int]]:
-    """Mean over documents, in whole hundredths so that their order does not matter."""
+def _averaged(pieces: Sequence[Evidence]) -> dict[str, tuple[float, float, int]]:
+    """Mean over documents, in whole hundredths so that their order does not matter, the best, and their number."""
     sums: dict[str, int] = {}
+    best: dict[str, float] = {}
     counts: Counter[str] = Counter()
     for piece in pieces:
         for word, score in piece.words.items():
             sums[word] = sums.get(word, 0) + round(100 * score)
+            best[word] = max(best.get(word, score), score)
             counts[word] += 1
-    return {word: (sums[word] / 100 / count, count) for word, count in counts.items() if count > 1}
+    return {word: (sums[word] / 100 / count, best[word], count) for word, count in counts.items() if count > 1}
 
 
 def _label(domain: str) -> str:

@@ -88,6 +88,12 @@ class Inventor:
         """A common word."""
         return self.rng.choice(self._wordlike)
 
+    def place(self) -> str:
+        """A country or a town; some towns are in no list, or are called like families."""
+        if self.rng.random() < 0.5:
+            return self.rng.choice(self.countries)
+        return self.rng.choice((self.rng.choice(self.cities), self.rng.choice(self.surnames), self._made_up()))
+
     def thing(self) -> str:
         """A company, place or product: capitalised, and nobody."""
         rng = self.rng

@@ -73,7 +73,7 @@ def _sources(world: Path) -> Iterator[Source]:
     train = {
         row["doc_id"]
         for row in _jsonl(world, "documents")
-        if row.get("pool") == "train" and row.get("language") == "en"
+        if row.get("pool") == "train"
     }
     marks: dict[str, list[tuple[str, int, int]]] = {}
     staff: set[str] = set()
@@ -216,7 +216,7 @@ def _filled(piece: str, person: tuple[str, str], things: Sequence[str], inventor
         "{L}": lambda: last,
         "{I}": lambda: f"{first[0]}. {last}",
         "{T}": lambda: rng.choice(things),
-        "{C}": lambda: rng.choice(inventor.countries if rng.random() < 0.6 else inventor.cities),
+        "{C}": lambda: inventor.place(),
         "{W}": lambda: inventor.word().capitalize(),
         "{w}": inventor.word,
         "{d}": lambda: str(rng.randint(1, 2_999)),

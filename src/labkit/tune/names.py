@@ -28,7 +28,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
 from labkit.errors import ConfigError
-from labkit.pii.features import NAMELIKE, ROLES, Lists, Page, Word, of_place, of_word, word_class
+from labkit.pii.features import NAMELIKE, ROLES, Lists, Page, Word, of_place, of_word, word, word_class
 from labkit.pii.model import BUCKETS, NameModel, bucket, word_filter
 from labkit.pii.names import Row, mean_scores, second_stage
 from labkit.tune.invent import Inventor
@@ -36,6 +36,7 @@ from labkit.tune.named import Example, all_made, from_worlds
 
 _HIDDEN = 12
 _EPOCHS = 14
+_PENALTY = float(os.environ.get('PEN','1e-5'))
 _ANY_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
@@ -105,7 +106,7 @@ def _rows(example: Example, lists: Lists) -> _Rows:
     def lexicon(text: str) -> Word:
         cls = word_class(text, lists)
         lower = text.lower()
-        return Word(lower, cls[0] if lower in example.hidden and cls[0] in NAMELIKE else cls)
+        return word(text, cls[0] if lower in example.hidden and cls[0] in NAMELIKE else cls)
 
     page = Page(example.text, lexicon, example.vouched)
     inside = [False] * (len(example.text) + 1)
@@ -138,7 +139,7 @@ def _first_stage(corpora: Sequence[Sequence[_Rows]]) -> NDArray[np.float32]:
     rows = [row for corpus in corpora for row in corpus]
     labels = np.array([label for row in rows for label in row.labels])
     learner = SGDClassifier(
-        alpha=2e-6, loss="log_loss", max_iter=8, tol=None, average=True, random_state=20, fit_intercept=False
+        alpha=_PENALTY, loss="log_loss", max_iter=8, tol=None, average=True, random_state=20, fit_intercept=False
     )
     weights: NDArray[np.float32] = learner.fit(_matrix(rows), labels).coef_[0].astype(np.float16).astype(np.float32)
     return weights
@@ -152,7 +153,11 @@ def _inputs(corpora: Sequence[Sequence[_Rows]], weights: NDArray[np.float32]) ->
         for row, first in zip(corpus, scores, strict=True):
             for word, score in mean_scores(row.page, first).items():
                 found.setdefault(word, []).append(score)
-        seen = {word: (sum(values) / len(values), len(values)) for word, values in found.items() if len(values) > 1}
+        seen = {
+            word: (sum(values) / len(values), max(values), len(values))
+            for word, values in found.items()
+            if len(values) > 1
+        }
         for row, first in zip(corpus, scores, strict=True):
             yield from second_stage(first, row.page, {} if row.alone else seen)
 

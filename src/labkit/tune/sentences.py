@@ -28,6 +28,35 @@ Yours sincerely, {N}, {T}
 Many thanks / {F}
 Thanks, {F} ({p})
 Regards {L}
+Thx, {F}
+Cheers {F}
+> Ta, {F}
+/{F}
+{F} {L}
+Ring {F} after {d}:{d}, whatever {w}.
+Cb {F} re {w}
+Tel. back: {F}, {p}
+{F}, you {w} me about the {w} on Monday.
+{F}, this {w} your {w} of {d} May.
+{F}, {w} here.
+Hi {F}, {F} and all,
+“{W} {w} {w} the {w}.” ({N})
+"{W} {w}, {w} {w}," said {F}.
+'{W} {w}' – {N}, {T}
+Pass for {N}: born {d}, {w} {d}
+Guest: {N}, arrives {d} June
+For {N} the form says {d}.
+From {N}, {T}, no {w}.
+The site manager, {N}, {w} it.
+{F} paid the {w} and {w} it back.
+{F} received the {w} with {w}.
+{F} opened the {w}, {w} as always.
+{F} hinted at a {w}. {F} chairs the {w}.
+Then {F} {w} the {w} and told us {w}.
+Compared {w} with {L}; {w} {w}.
+{L}, with one {w}, as one says it
+ask for {F}.
+whom to ask: {F}, {p}
 Mit freundlichen Grüßen, {N}
 {N} wrote:
 On Tuesday {N} wrote:
@@ -195,6 +224,33 @@ Signed for {T}
 Owner: {W} {w}
 Lead: {w} team
 Monday {w}, Tuesday {w}, Friday {w}.
+Thx
+Thank-you to the {w}, they {w} it.
+E-mail the {w} to the {w} team.
+{W}-{w} {w} in the {w}.
+A hotel in {C} is {w}.
+Letters for {T} go by way of {C}.
+We {w} near {C} and {w} to {C}.
+{T} is located in {C}.
+{T}, {C}, {w} on the left
+{w} until {d}:{d}, so half the {w} {w}
+a {T} that does not {w}
+one {w} of {T} {w} on board
+all {d} {T}s {w}
+two {T} and one {T} {w}
+Am Montag gibt es {W} im {W}, solange der {W} reicht.
+Die {W} an der {W} wurde in der letzten {W} repariert; die {W} bleibt offen.
+Bitte legt eure {W} in den {W} neben der {W}.
+Der {W} aus {T} kommt mit einer neuen {W} und zwei alten {W}.
+Im {W} der {W} steht seit gestern ein {W} ohne {W}.
+Wir haben den {W}, die {W} und das {W} geprüft. Das {W} war gut.
+Nach drei {W} geht der {W} an die {W} über, die {W} {W} haben.
+Das {W} für {W} und {W} ist im {W} zu finden.
+Beim {W} bitte {W} tragen, sonst kein {W}.
+Les {w} de la {w} sont {w} dans le {w}. Portez des {w} {w}.
+Venez avec vos {w}. Pensez à la {w}, merci.
+La {w} del {w} está en la {w}. Traed {w}. Buen {w} a todos.
+De {w} van het {w} ligt bij de {w}. Neem je {w} mee.
 On Monday {T} {w}; on 3 March {T} {w}.
 January {d}, {W} {w}
 A {T} {w} beside a second {T}.

@@ -48,7 +48,7 @@ def test_titles_and_headings_are_looked_at(case):
 def test_each_mention_counts_and_a_part_of_a_name_is_a_leak(case):
     clean = marked("Ada Byron rang. Ada agreed. Byron paid.", ("Ada Byron", "person", "redact"),
                    ("Ada", "person", "redact"), ("Byron", "person", "redact"))  # fmt: skip
-    found = leaks(case("a", "[person 1] rang. Ada agreed. [person 1] paid.", clean))
+    found = leaks(case("a", "[person 00000001] rang. Ada agreed. [person 00000001] paid.", clean))
     assert (found.names, len(found.kept_names)) == (3, 1)
     found = leaks(case("a", "[person 00000001] Byron rang. [person 00000001] agreed. [person 00000001] paid.", clean))
     assert len(found.kept_names) == 1
