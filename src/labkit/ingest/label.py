@@ -68,8 +68,13 @@ def stated_number(text: str, metadata: Mapping[str, str]) -> str:
     for name in _NUMBER_FIELDS:
         if match := re.fullmatch(_IDENTIFIER, metadata.get(name, "").strip()):
             return match[0]
-    found = _NUMBER_LINE.search(text[:_HEAD])
+    found = _NUMBER_LINE.search(_described(text, metadata))
     return found[1] if found else ""
+
+
+def _described(text: str, metadata: Mapping[str, str]) -> str:
+    """Where a document describes itself: its top, then the heads and feet of its pages."""
+    return f"{text[:_HEAD]}\n{metadata.get('margin', '')[:_HEAD]}"
 
 
 def stated_links(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
