@@ -1,8 +1,9 @@
 """How ingestion grows: seconds per document and peak memory at 300, 5,000 and, when asked, 50,000 documents.
 
 Each size is a world of its own, ingested by a fresh command with one worker; memory is that of all its processes
-together. Costs that grow with the documents alone have time ratios of 1. ``--limit N`` goes up to the largest size
-within N (default 5,000), ``--limit 50000`` to the largest of all.
+together. Starting up is part of it, so a small world costs more per document; a cost that grows faster than the
+documents shows between the larger sizes as a ratio above 1. ``--limit N`` goes up to the largest size within N
+(default 5,000), ``--limit 50000`` to the largest of all.
 """
 
 from __future__ import annotations

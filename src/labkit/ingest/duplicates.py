@@ -92,8 +92,12 @@ def find_duplicates(candidates: Iterable[Candidate], words: Callable[[str], list
         by_scope[candidate.scope].append(candidate)
     for group in by_scope.values():
         _near(group, words, found)
-    # A copy of a copy is a copy of the original.
-    return {path: Duplicate(_root(path, found), duplicate.exact) for path, duplicate in found.items()}
+    # A copy of a copy is a copy of the original, though not of its bytes if either differs.
+    originals = {path: _root(path, found) for path in found}
+    return {
+        path: Duplicate(original, found[path].exact and found[path].original == original)
+        for path, original in originals.items()
+    }
 
 
 def _exact(ordered: list[Candidate], found: dict[str, Duplicate]) -> list[Candidate]:

@@ -53,7 +53,7 @@ def run_tasks(
     """Apply ``function`` to each task in worker processes, in order.
 
     Args:
-        function: importable by name in the workers; an exception of others that it raises counts as a crash.
+        function: importable by name in the workers; what it raises counts as a crash, labkit's own errors apart.
         tasks: consumed as needed.
         workers: number of processes.
         seconds: CPU time per task; by the clock, a task may last a few times as long.
@@ -233,6 +233,8 @@ def _serve(connection: Connection, function: Callable[[Any], Any], seconds: floa
         except LabkitError as error:  # not this task's fault: a model or setting that no task can do without
             connection.send(error)
             return
+        except Exception as error:  # a bug, or content nobody foresaw: this task's failure, named
+            result = Failure("crash", f"The reader failed ({type(error).__name__}: {error})"[:300])
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 256
 """Tokens of a text that all-MiniLM-L6-v2 was trained to see; the rest is cut, as sentence-transformers does."""
 
-_BATCH = 32
+_BATCH = 8  # more needs memory and saves no time on a CPU
 _BULK = 64  # from here on importing PyTorch pays for itself
 _PROGRESS_FROM = 2_000
 

@@ -32,13 +32,16 @@ _TITLED = re.compile(
     r"(?:(?:Mc|Mac|Fitz|[OD]['’])?[^\W\d_a-z][^\W\d_A-Z]*)(?:['’-](?:[^\W\d_A-Z]+|[^\W\d_a-z][^\W\d_A-Z]*))*"
 )
 """A capital and small letters, in each part: also McGarry, O'Hara, Jean-Luc and Hye-jin."""
-_CONTRACTED = ("I'", "I’")
+_CONTRACTED = re.compile(r"I['’].*|.*['’](?:ve|re|ll|d|m|t)")
 _UNTITLED = ("Cc", "Ac")
 """A capital on a word that lists have as a common word and as nothing else: a sentence starts, or a heading."""
 _SHORT_CAPITALS = 3
+"""All capitals, and so few, are an abbreviation unless a list of names has them."""
 _NOUNS = 0.15
 """Capitalised words after small ones, per small word, from which a text capitalises its nouns, as German does."""
-_HONORIFICS = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "frau", "herr", "herrn", "mme", "sir", "señor", "señora"))
+_HONORIFICS = frozenset(
+    ("mr", "mrs", "ms", "miss", "dr", "prof", "frau", "herr", "herrn", "mme", "sir", "señor", "señora")
+)
 _MASK = {kind: chr(0xE000 + number) for number, kind in enumerate(KINDS)}
 
 NAMELIKE = "CAMi"
@@ -68,9 +71,8 @@ Lexicon = Callable[[str], Word]
 
 def word(text: str, cls: str, adds: tuple[float, ...] = ()) -> Word:
     """What follows from a token and its class."""
-    capital = cls[0] in NAMELIKE
-    code = cls == "A" and len(text) <= _SHORT_CAPITALS
-    return Word(text.lower(), cls, adds, capital, capital and not code and cls not in _UNTITLED, cls[0] == "l")
+    capital = cls[0] in NAMELIKE and not (cls == "A" and len(text) <= _SHORT_CAPITALS)
+    return Word(text.lower(), cls, adds, capital, capital and cls not in _UNTITLED, cls[0] == "l")
 
 
 def mask(kind: Kind, length: int) -> str:
@@ -85,13 +87,13 @@ def word_class(text: str, lists: Lists) -> str:
         return "d" if head.isdigit() else head
     if len(text) == 1 or text.endswith("."):
         return "i" if text.endswith(".") else "I" if head.isupper() else "l"
-    if not head.isupper() or text[:2] in _CONTRACTED or len(text) == _LONGEST:
+    if not head.isupper() or len(text) == _LONGEST or _CONTRACTED.fullmatch(text):
         return "l" + lists(text.lower())
     shape = "A" if text.isupper() else "C" if _titled(text) else "M"
     found = lists(text.lower())
     parts = text.lower().split("-")
-    if not found and len(parts) > 1 and all(len(part) == 1 or lists(part) == "c" for part in parts):
-        found = "c"  # E-mail, Follow-up
+    if not found and len(parts) > 1 and all(len(part) < 3 or lists(part) == "c" for part in parts):
+        found = "c"  # E-mail, Re-check
     return shape + found
 
 
@@ -175,15 +177,17 @@ class Page:
 
     def span(self, at: int) -> tuple[int, int]:
         """Where a token stands in the text."""
-        if not self._starts:
+        wanted = at - REACH
+        starts = self._starts
+        if len(starts) <= wanted:
             # Between tokens there is nothing but white space and underscores, which begin no token.
-            position, length = 0, 0
-            for token in self._tokens:
-                position = self._text.index(token, position + length)
-                length = len(token)
-                self._starts.append(position)
-        start = self._starts[at - REACH]
-        return start, start + len(self._tokens[at - REACH])
+            position = starts[-1] + len(self._tokens[len(starts) - 1]) if starts else 0
+            find = self._text.index
+            for token in self._tokens[len(starts) : wanted + 1]:
+                start = find(token, position)
+                starts.append(start)
+                position = start + len(token)
+        return starts[wanted], starts[wanted] + len(self._tokens[wanted])
 
     def flags(self, at: int) -> str:
         """Letters: m vouched for, n nouns have capitals, l also written small here, 2 or 3 for repeated."""

@@ -29,16 +29,13 @@ _FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
 _LISTS = frozenset(("announce", "dev", "devel", "discuss", "group", "list", "sig", "support", "team", "users"))
 """Mailboxes of a function, not of a person (RFC 2142 and common practice)."""
 
-_NUMBER = re.compile(
-    r"\d{40,}"
-    r"|\d(?:[ .\u00a0\u202f()/-]{0,3}\d){5}"
-    r"|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d"
-    r"|(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]"
-    r"|(?<!\w)[A-Z]{6}\d\d[A-Z]"
-)
-"""What every number below holds: six digits close to each other, four with dots, or hexadecimal groups.
+_DIGITS = re.compile(r"\d(?:\d{39,}|(?:[ .\u00a0\u202f()/-]{0,3}\d){5}|\d{0,2}\.\d{1,3}\.\d{1,3}\.\d)")
+_GROUPS = re.compile(r":(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:])")
+_LETTERS_FIRST = re.compile(r"[A-Z]{6}\d\d[A-Z]")
+"""What every number below holds: six digits close to each other or four with dots, hexadecimal groups, or six capitals.
 
-First come runs of digits that are too long for anything; they are passed over.
+Each pattern begins with one kind of character, which the engine skips to. Runs of digits that are too long for anything
+are passed over.
 """
 _TOO_LONG = 40
 _LEAD, _TRAIL = 24, 48
@@ -112,15 +109,16 @@ def identifiers(text: str) -> Iterator[Mark]:
 
 def numbers(text: str) -> Iterator[tuple[int, int]]:
     """Stretches of text that could hold one of the numbers below, so that the patterns need not read the rest."""
+    found = [m.span() for pattern in (_DIGITS, _GROUPS, _LETTERS_FIRST) for m in pattern.finditer(text)]
     start = end = -1
-    for match in _NUMBER.finditer(text):
-        if match.end() - match.start() >= _TOO_LONG:
+    for first, last in sorted(found):
+        if last - first >= _TOO_LONG:
             continue
-        if match.start() - _LEAD > end:
+        if first - _LEAD > end:
             if end > 0:
                 yield start, end
-            start = max(0, match.start() - _LEAD)
-        end = _end_of_word(text, match.end() + _TRAIL)
+            start = max(0, first - _LEAD)
+        end = max(end, _end_of_word(text, last + _TRAIL))
     if end > 0:
         yield start, end
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from labkit.errors import ModelError, ModelMismatch
 
 FILE = Path(__file__).with_name("names.npz")
-SHA256 = "061881f5f420f5a8569146cc8ae7e5d178aedb14fa519612644202c975139f5b"
+SHA256 = "de7063364da16f831b687eccd7139e45d58d6c6fd0a9f45c8f75e507f346b38e"
 BUCKETS = 1 << 17
 FILTER_BITS = 1 << 20
 LISTS = ("given", "surname", "common", "place")

@@ -24,8 +24,8 @@ from labkit.pii.spans import Mark
 Row = tuple[float, ...]
 _REMEMBERED = 200_000
 _CLIP = 10.0
-_WITH_CORPUS, _WITHOUT = (1.0, 2.5), (0.0, 1.0)
-"""Log odds from which a word is taken for a name: in general, and where it stands alone and is known to nobody."""
+_WITH_CORPUS, _WITHOUT = (0.0, 1.0, 2.5), (-0.5, 0.0, 1.0)
+"""Log odds from which a word is taken for a name: one that is vouched for, one in general, one alone that nobody knows."""
 _LOGS = tuple(math.log1p(count) for count in range(20))
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "del", "della", "di", "da", "do", "dos", "das", "du")
@@ -54,18 +54,24 @@ def names(
     """
     tagger = _tagger()
     page = _page(tagger, text, identifiers, vouched)
-    scores = tagger.second(second_stage(tagger.first(page), page, seen))
-    enough, sure = _WITH_CORPUS if seen else _WITHOUT
-    score = dict(zip(page.candidates, scores, strict=True))
-    parts = _completed(page, {at for at in page.candidates if score[at] > enough})
-    yield from spans(page, {at for at in parts if score[at] > sure or not _is_doubtful(page, at, parts)})
+    return _tagged(tagger, page, tagger.first(page), seen)
 
 
-def word_scores(text: str, identifiers: Sequence[Mark] = ()) -> dict[str, float]:
-    """What one document tells the corpus of its capitalised words: their mean score here, within ±10."""
+def names_and_scores(text: str, identifiers: Sequence[Mark] = ()) -> tuple[Iterator[Mark], dict[str, float]]:
+    """Names, and what the document tells the corpus of its capitalised words: their mean score here, within ±10."""
     tagger = _tagger()
     page = _page(tagger, text, identifiers, ())
-    return mean_scores(page, tagger.first(page))
+    first = tagger.first(page)
+    return _tagged(tagger, page, first, _NOTHING), mean_scores(page, first)
+
+
+def _tagged(tagger: Tagger, page: Page, first: Sequence[float], seen: Seen) -> Iterator[Mark]:
+    scores = tagger.second(second_stage(first, page, seen))
+    known, enough, sure = _WITH_CORPUS if seen else _WITHOUT
+    score = dict(zip(page.candidates, scores, strict=True))
+    likely = {at for at in page.candidates if score[at] > (known if page.vouched_for(at) else enough)}
+    parts = _completed(page, likely)
+    yield from spans(page, {at for at in parts if score.get(at, 0.0) > sure or not _is_doubtful(page, at, parts)})
 
 
 def mean_scores(page: Page, first: Sequence[float]) -> dict[str, float]:
@@ -161,7 +167,7 @@ def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
         left, right = score.get(at - 1), score.get(at + 1)
         best, second, mean, pair, alone = document[page.words[at]]
         other = second if own == best else best
-        elsewhere, _, count = seen.get(page.words[at], (0.0, 0.0, 0))
+        elsewhere, most, count = seen.get(page.words[at], (0.0, 0.0, 0))
         rows.append(
             (
                 *(own, max(own, 0.0)),
@@ -169,8 +175,12 @@ def second_stage(first: Sequence[float], page: Page, seen: Seen) -> list[Row]:
                 *((0.0, 0.0, 1.0) if right is None else (right, max(right, 0.0), 0.0)),
                 *((0.0, 0.0, 0.0, 1.0) if alone else (other, max(other, 0.0), mean, 0.0)),
                 pair,
-                *(elsewhere, max(elsewhere, 0.0), _LOGS[min(count, len(_LOGS) - 1)]),
-                *(float(page.vouched_for(at)), *[float(letter in page.classes[at]) for letter in "gscp"]),
+                *(elsewhere, max(elsewhere, 0.0), most, _LOGS[min(count, len(_LOGS) - 1)]),
+                *(
+                    float(page.nouns),
+                    float(page.vouched_for(at)),
+                    *[float(letter in page.classes[at]) for letter in "gscp"],
+                ),
             )
         )
     return rows

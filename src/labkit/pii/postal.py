@@ -36,6 +36,8 @@ _ROMANCE_WORDS = (
     *("calle ", "avenida ", "plaza ", "paseo ", "via ", "viale ", "piazza ", "corso ", "rua ", "ul. ", "ulica "),
 )
 
+_LONGEST_STREET, _LONGEST_NUMBER = 56, 12
+
 _CAPITAL = r"[^\W\d_a-z][\w'’-]{0,24}"
 _NUMBER = r"(?<![\w.,:/+#-])(?!(?:19|20)\d\d\b)[1-9]\d{0,3}[A-Za-z]?(?:[-/]\d{1,4})?"
 _POSTCODE = r"(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]{2} \d{5}(?:-\d{4})?|(?:[A-Z]{1,2}-)?\d{4,6}(?: ?[A-Z]{2})?)\b"
@@ -65,8 +67,8 @@ def addresses(text: str) -> Iterator[Mark]:
         if end:
             yield from _with_town(text, match.start(), end, sure=sure)
     lower = text.lower()
-    if any(f"{ending} " in lower for ending in _NUMBER_LAST):
-        for match in _STREET_FIRST.finditer(text):
+    for start, end in _endings(lower if len(lower) == len(text) else text):
+        for match in _STREET_FIRST.finditer(text, start, end):
             words = match["words"].casefold()
             if words.endswith(_NUMBER_LAST):
                 yield from _with_town(text, match.start(), match.end(), sure=words.endswith(_NUMBER_LAST[:4]))
@@ -76,6 +78,17 @@ def addresses(text: str) -> Iterator[Mark]:
     if "box" in lower or "postfach" in lower or "postbus" in lower:
         for match in _BOX.finditer(text):
             yield from _with_town(text, match.start(), match.end(), sure=True)
+
+
+def _endings(lower: str) -> Iterator[tuple[int, int]]:
+    """Surroundings of what ends the name of a street and has a number behind it."""
+    for ending in _NUMBER_LAST:
+        position = lower.find(f"{ending} ")
+        while position >= 0:
+            behind = position + len(ending) + 1
+            if lower[behind : behind + 1].isdigit():
+                yield max(0, position - _LONGEST_STREET), behind + _LONGEST_NUMBER
+            position = lower.find(f"{ending} ", behind)
 
 
 def _street(words: str, start: int) -> tuple[int, bool]:

@@ -124,8 +124,9 @@ class _People:
     def __init__(self, mentions: Sequence[str], roster: Roster) -> None:
         self._roster = roster
         self._full: dict[str, str] = {}
-        self._seen: dict[str, str] = {}
-        for name in sorted({canonical(mention) for mention in mentions}, key=lambda name: (-len(name.split()), name)):
+        # Where a colleague and a stranger share a first name, the document that names both is read as the stranger's.
+        full = {self._colleague(canonical(mention)) for mention in mentions}
+        for name in sorted(full, key=lambda name: (roster.is_staff(name), -len(name.split()), name)):
             words = name.split()
             if len(words) > 1:
                 for word in words:
@@ -135,10 +136,16 @@ class _People:
         """Canonical full name if the document or the roster has one, else the mention itself."""
         name = canonical(mention)
         words = name.split()
-        full = self._full.get(words[0]) if words else None
+        full = self._full.get(max(words, key=len)) if words else None
         if full is not None and set(words) <= set(full.split()):
             return full
         staff = self._roster.staff_called(words)
+        return staff[0] if staff else name
+
+    def _colleague(self, name: str) -> str:
+        """The colleague whom initials and a surname mean."""
+        words = name.split()
+        staff = self._roster.staff_called(words) if len(words) > 1 and min(map(len, words)) == 1 else []
         return staff[0] if staff else name
 
 

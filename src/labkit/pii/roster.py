@@ -1,8 +1,8 @@
 """Who belongs to the organisation: evidence from every document, put together once for the whole corpus.
 
 One document says who wrote it and which address a name has; the corpus says which mail domain is the organisation's
-own. Staff are people with an address at an own domain, and authors of documents who have no address elsewhere. Of
-anybody else nothing is known. Two people of one name are one person here.
+own. Staff are people with an address at an own domain; authors of documents, and holders of an office in several, who
+have no address elsewhere. Of anybody else nothing is known. Two people of one name are one person here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import Field
 
 from labkit.pii.identifiers import emails, is_function
-from labkit.pii.names import names, word_scores
+from labkit.pii.names import names_and_scores
 from labkit.pii.policy import Policy
 from labkit.pii.spans import Blocks
 from labkit.pii.spelling import canonical
@@ -29,6 +29,14 @@ _PROVIDERS = frozenset(
 )
 """Domains of the public: whoever has an address there belongs to nobody."""
 _SHORTEST_LABEL = 5
+_OFFICE = re.compile(
+    r"(?i:\b(?:author|owner|account manager|project manager|process owner|team lead(?:er)?|head of [a-z ]{3,20}|minutes"
+    r"|(?:approved|checked|edited|issued|led|owned|prepared|resolved|reviewed|written) by))[ \t]*[:|][ \t]*"
+    r"(?P<name>[^\W\d_a-z][\w'’.-]*(?: [\w'’.-]+){1,4})(?=[ \t]*(?:[\n,;|(]|\Z))"
+)
+"""An office and who holds it, as forms and the heads of documents have it."""
+_OFFICE_DOCUMENTS = 2
+"""Documents that have to name an insider so; one alone may be a customer's form."""
 _AUTHORS_APART = re.compile(r"[;,/&]| and ")
 
 
@@ -39,6 +47,7 @@ class Evidence(Record):
     addressed: tuple[tuple[str, str], ...] = Field((), description="(name, mail domain) of people with an address")
     domains: tuple[str, ...] = Field((), description="mail domains that occur")
     senders: tuple[str, ...] = Field((), description="domain of each author whose address is given")
+    offices: tuple[str, ...] = Field((), description="named beside an office that only insiders hold (Author, Owner …)")
     words: dict[str, float] = Field({}, description="capitalised word → how much it looks like a name here")
 
 
@@ -49,8 +58,9 @@ def people_evidence(texts: Sequence[str], metadata: Mapping[str, str]) -> Eviden
     addresses = {blocks.text[mark.start : mark.end].lower() for mark in marks}
     named, senders = _authors(metadata, addresses)
     full = set(named)
+    people, scores = names_and_scores(blocks.text, marks)
     if addresses:
-        full |= {canonical(blocks.text[mark.start : mark.end]) for mark in names(blocks.text, marks)}
+        full |= {canonical(blocks.text[mark.start : mark.end]) for mark in people}
     full = {name for name in full if " " in name}
     addressed = {(name, domain) for local, _, domain in map(_split, addresses) for name in _owners(local, full)}
     return Evidence(
@@ -58,7 +68,8 @@ def people_evidence(texts: Sequence[str], metadata: Mapping[str, str]) -> Eviden
         addressed=tuple(sorted(addressed)),
         domains=tuple(sorted({address.partition("@")[2] for address in addresses})),
         senders=tuple(sorted(senders)),
-        words={word: round(score, 2) for word, score in sorted(word_scores(blocks.text, marks).items())},
+        offices=tuple(sorted(_office_holders(blocks.text))),
+        words={word: round(score, 2) for word, score in sorted(scores.items())},
     )
 
 
@@ -72,8 +83,12 @@ class Roster:
         inside = {name for piece in pieces for name, domain in piece.addressed if self.is_own(domain)}
         outside = {name for piece in pieces for name, domain in piece.addressed if not self.is_own(domain)}
         authors = {name for piece in pieces for name in piece.authors}
-        self._staff = inside | (authors - outside)
-        self.words = frozenset(word for name in inside | outside | authors for word in name.split() if len(word) > 1)
+        offices = Counter(name for piece in pieces for name in piece.offices)
+        insiders = {name for name, count in offices.items() if count >= _OFFICE_DOCUMENTS}
+        self._staff = inside | ((authors | insiders) - outside)
+        self.words = frozenset(
+            word for name in inside | outside | authors | insiders for word in name.split() if len(word) > 1
+        )
         """Parts of every name that an address or a file's properties vouch for."""
         self.organisations = frozenset(_label(domain) for piece in pieces for domain in piece.domains)
         """Names that mail domains spell: *millandsons* for *Mill and Sons*; what they spell is nobody's name."""
@@ -106,10 +121,21 @@ class Roster:
         return spelt and not self.words.issuperset(canonical(name).split())
 
     def staff_called(self, words: Sequence[str]) -> list[str]:
-        """Staff whose canonical full name holds all these words: what a first name alone may mean."""
+        """Staff whose canonical full name holds all these words, or begins a word with them where they are initials."""
         if not words:
             return []
-        return [name for name in self._words.get(words[0], ()) if set(words) <= set(name.split())]
+        longest = max(words, key=len)
+        return [name for name in self._words.get(longest, ()) if all(_is_part(word, name.split()) for word in words)]
+
+
+def _is_part(word: str, name: Sequence[str]) -> bool:
+    return word in name or (len(word) == 1 and any(part.startswith(word) for part in name))
+
+
+def _office_holders(text: str) -> set[str]:
+    """Names beside an office."""
+    found = {canonical(match["name"]) for match in _OFFICE.finditer(text)}
+    return {name for name in found if 2 <= len(name.split()) <= 5}
 
 
 def _authors(metadata: Mapping[str, str], addresses: set[str]) -> tuple[set[str], list[str]]:

@@ -92,7 +92,8 @@ class Inventor:
         """A country or a town; some towns are in no list, or are called like families."""
         if self.rng.random() < 0.5:
             return self.rng.choice(self.countries)
-        return self.rng.choice((self.rng.choice(self.cities), self.rng.choice(self.surnames), self._made_up()))
+        first = self.rng.choice((self._made_up(), self.rng.choice(self.surnames), self.rng.choice(self.given)))
+        return self.rng.choice((self.rng.choice(self.cities), first, f"{first} {self._made_up()}"))
 
     def thing(self) -> str:
         """A company, place or product: capitalised, and nobody."""
@@ -116,6 +117,8 @@ class Inventor:
             lambda: f"{self._made_up()} {rng.choice(_COMPANY_WORDS)}",
             lambda: rng.choice(self.companies),
             lambda: self.word().capitalize(),
+            lambda: f"{rng.choice(self.surnames)}'s {rng.choice(_SITE_WORDS)}",
+            lambda: f"{self.word().capitalize()}'s {rng.choice(_SITE_WORDS)}",
         )
         return rng.choice(makers)()
 
@@ -173,4 +176,12 @@ def _common_words(home: Path) -> list[str]:
             continue
     for language in _LANGUAGES:
         words.update(importlib.import_module(f"spacy.lang.{language}.stop_words").STOP_WORDS)
+    words |= {british for word in words for british in _british(word)}
     return sorted(word for word in words if word.isalpha() and word.islower() and len(word) > 1)
+
+
+def _british(word: str) -> Iterator[str]:
+    """The vocabulary spells as Americans do; other spellings are as common."""
+    for american, british in (("or", "our"), ("ors", "ours"), ("er", "re"), ("ize", "ise"), ("ized", "ised")):
+        if word.endswith(american) and len(word) > len(american) + 2:
+            yield word.removesuffix(american) + british

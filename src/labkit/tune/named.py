@@ -70,11 +70,7 @@ def from_worlds(inventor: Inventor) -> Iterator[list[Example]]:
 
 def _sources(world: Path) -> Iterator[Source]:
     """Train-split documents; what only the test split says stays unseen."""
-    train = {
-        row["doc_id"]
-        for row in _jsonl(world, "documents")
-        if row.get("pool") == "train"
-    }
+    train = {row["doc_id"] for row in _jsonl(world, "documents") if row.get("pool") == "train"}
     marks: dict[str, list[tuple[str, int, int]]] = {}
     staff: set[str] = set()
     for row in _jsonl(world, "pii"):

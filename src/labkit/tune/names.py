@@ -36,7 +36,7 @@ from labkit.tune.named import Example, all_made, from_worlds
 
 _HIDDEN = 12
 _EPOCHS = 14
-_PENALTY = float(os.environ.get('PEN','1e-5'))
+_PENALTY = 5e-5
 _ANY_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 

@@ -35,6 +35,22 @@ Cheers {F}
 {F} {L}
 Ring {F} after {d}:{d}, whatever {w}.
 Cb {F} re {w}
+Cb {F} {p} {w}
+Call {F} before {d}:{d}, even if {w}.
+Phone {F} at {d}:{d}.
+Ask {F} to {w} the {w}.
+Tell {F} by {d} May.
+Remind {F} if you {w}.
+the {w} of {L} and those of {L} ({m})
+born like {L} ({d})
+Deputy for {L}: {p}
+{L}'s office {w} it on.
+{w}, and {F} on the phone {w}.
+who {w}? {F}. {w}
+though {F} again {w} the {w}.
+{W} {w}, {w} {w}, per {w} – {F} loves {w}.
+{w} from {F}, {w} with the {w}.
+Offer by {F} on {d} May.
 Tel. back: {F}, {p}
 {F}, you {w} me about the {w} on Monday.
 {F}, this {w} your {w} of {d} May.
@@ -229,6 +245,17 @@ Thank-you to the {w}, they {w} it.
 E-mail the {w} to the {w} team.
 {W}-{w} {w} in the {w}.
 A hotel in {C} is {w}.
+The {w} is at {C}, {w} hall
+A {w} at {C} {w} it.
+Visit to {C}
+To: {C}
+Visit report, {C}, {w}
+{w} on the shelf at {C}, {d} pieces
+{C} {w} showed us {w}.
+{T} {w} was {w} by the {T} {w}.
+The {w} {T}.
+the {T} {w} has {d} {w}
+{d} {w} for the {T} {w}
 Letters for {T} go by way of {C}.
 We {w} near {C} and {w} to {C}.
 {T} is located in {C}.

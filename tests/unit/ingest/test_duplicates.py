@@ -41,6 +41,16 @@ def test_equal_bytes_are_exact_and_the_shortest_path_is_the_original() -> None:
     }
 
 
+def test_an_exact_copy_of_a_near_copy_is_a_near_copy() -> None:
+    texts = {"a": prose(1), "a-draft": [*prose(1), "draft"], "a-draft-2": [*prose(1), "draft"]}
+    shas = {"a": "one", "a-draft": "two", "a-draft-2": "two"}
+    found = find_duplicates([candidate(p, w, sha256=shas[p]) for p, w in texts.items()], texts.__getitem__)
+    assert {path: (d.original, d.exact) for path, d in found.items()} == {
+        "a-draft": ("a", False),
+        "a-draft-2": ("a", False),
+    }
+
+
 def test_an_edited_copy_is_near_and_another_text_is_not() -> None:
     words = prose(2)
     edited = [*words[:60], *words[90:], "draft", "for", "comments"]
