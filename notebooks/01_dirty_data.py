@@ -543,11 +543,13 @@ for name in finders:
 # person one pseudonym everywhere, so that a thread of mails can still be followed?
 
 # %%
-from labkit.bench.redaction import leaks, recall_figures
+from labkit.bench.redaction import leaks, recall_figures, staff_words
 
-gone = recall_figures([leaks(case) for case in stored])
+staff = staff_words(stored)
+gone = recall_figures([leaks(case, staff) for case in stored])
 record("identifiers_gone", gone["pii_recall"].value, "", "higher")
 record("names_gone", gone["person_name_recall"].value, "", "higher")
+record("names_gone_of_all", gone["person_name_recall_all"].value, "", "higher")
 called, mentioned = {}, {}
 for case in stored:
     called[case.path] = set(re.findall(r"\[person [0-9a-f]{8}\]", case.document.text))
@@ -560,8 +562,9 @@ shared = [bool(set.intersection(*(called[path] for path in paths))) for paths in
 record("one_pseudonym_everywhere", sum(shared) / len(shared), "", "higher")
 
 # %% [markdown]
-# Look at the second figure before you promise Legal anything: a name that slipped through is in the index, in the cache
-# and, after chapter 06, perhaps in a model.
+# Look at the two shares of names before you promise Legal anything. The second also counts first names that stand
+# alone and that a colleague has too: nobody can tell whose they are, so they stay. A name that slipped through is in
+# the index, in the cache and, after chapter 06, perhaps in a model.
 #
 # ## 8 · Fit to answer from
 #
@@ -597,7 +600,7 @@ def first_fault(case, taken, root, original):
         return FAULTS[3]
     if case.superseded_by and not case.document.superseded_by and not case.document.duplicate_of:
         return FAULTS[4]
-    found = leaks(case)
+    found = leaks(case, staff)
     return FAULTS[5] if found.kept_identifiers or found.kept_names else ""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from labkit.bench.copies import duplicate_figures, supersession_figure
 from labkit.bench.peer import speed_figures
-from labkit.bench.redaction import Leaks, leaks, recall_figures
+from labkit.bench.redaction import Leaks, leaks, recall_figures, staff_words
 from labkit.bench.registry import Options, Rows
 from labkit.bench.replacement import Replaced, by_kind, precision_figure, replaced_spans
 from labkit.bench.result import BenchResult, Figure, share
@@ -42,7 +42,8 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
         cases = read_cases(world, tables)
     supersession, successors = supersession_figure(cases)
     judged = {case.path: case for case in cases if case.document is not None and case.clean is not None}
-    found = {path: leaks(case) for path, case in judged.items()}
+    staff = staff_words(cases)
+    found = {path: leaks(case, staff) for path, case in judged.items()}
     scores = {path: text_f1(case.clean, case.document) for path, case in judged.items()}  # type: ignore[arg-type]
     replaced = replaced_spans(world / "documents", cases)
     figures = {

@@ -1,9 +1,12 @@
 """Recall of redaction: what still stands in the stored tables although it should have gone.
 
-An identifier is gone when no telling part of it is left: neither the first half of its digits nor
-the last six, not the mailbox, not the street
-and number. A mention of a name is gone when none of its words stands more often than the document may say it. A name
-that the same document also keeps (staff) is not judged.
+An identifier is gone when no telling part of it is left: neither the first half of its digits nor the last six, not
+the mailbox, not the street and number. A mention of a name is gone when none of its words stands more often than the
+document may say it. A name that the same document also keeps (staff) is not judged.
+
+A first or last name alone that a member of staff shares, in a document that nowhere gives the full name, could be
+anybody's: no reader can tell whom it means, and replacing all such words would take hundreds of colleagues with them.
+These mentions are counted apart; ``person_name_recall_all`` includes them.
 """
 
 from __future__ import annotations
@@ -30,11 +33,26 @@ class Leaks:
     identifiers: int = 0
     kept_identifiers: list[str] = field(default_factory=list)
     names: int = 0
+    """Mentions of people that can be told from staff."""
     kept_names: list[str] = field(default_factory=list)
+    unattributable: int = 0
+    kept_unattributable: list[str] = field(default_factory=list)
 
 
-def leaks(case: Case) -> Leaks:
-    """Look for everything that was to go in the stored text, title, headings and chunks of a document."""
+def staff_words(cases: Sequence[Case]) -> frozenset[str]:
+    """First and last names of everybody whose full name may stay somewhere."""
+    spans = (span for case in cases if case.clean is not None for span in case.clean.personal)
+    names = {span.text for span in spans if (span.label, span.action) == ("person", "keep") and " " in span.text}
+    return frozenset(word for name in names for word in name.split())
+
+
+def leaks(case: Case, staff: frozenset[str]) -> Leaks:
+    """Look for everything that was to go in the stored text, title, headings and chunks of a document.
+
+    Args:
+        case: a readable file that became a document.
+        staff: of :func:`staff_words`.
+    """
     assert case.clean is not None
     found = Leaks()
     stored = _everything_stored(case)
@@ -52,8 +70,16 @@ def leaks(case: Case) -> Leaks:
         for span in case.clean.personal
         if (span.label, span.action) == ("person", "redact") and span.text not in kept
     ]
-    found.names = len(mentions)
-    found.kept_names = _standing_names(mentions, stored, rest)
+    named = {word for mention in mentions if " " in mention for word in mention.split()}
+
+    def anybodys(mention: str) -> bool:
+        return " " not in mention and mention in staff and mention not in named
+
+    standing = _standing_names(mentions, stored, rest)
+    found.unattributable = sum(map(anybodys, mentions))
+    found.names = len(mentions) - found.unattributable
+    found.kept_unattributable = list(filter(anybodys, standing))
+    found.kept_names = [mention for mention in standing if not anybodys(mention)]
     return found
 
 
@@ -61,9 +87,12 @@ def recall_figures(found: Sequence[Leaks]) -> dict[str, Figure]:
     """Shares of identifiers and of mentions of names that are gone."""
     identifiers, names = sum(leak.identifiers for leak in found), sum(leak.names for leak in found)
     kept = sum(len(leak.kept_identifiers) for leak in found), sum(len(leak.kept_names) for leak in found)
+    shared = sum(leak.unattributable for leak in found)
+    standing = kept[1] + sum(len(leak.kept_unattributable) for leak in found)
     return {
         "pii_recall": share(identifiers - kept[0], identifiers),
         "person_name_recall": share(names - kept[1], names),
+        "person_name_recall_all": share(names + shared - standing, names + shared),
     }
 
 

@@ -7,8 +7,8 @@ the longer (containment), while two forms filled in differently share their labe
 
 Texts made from one template are alike too, yet all are needed: a runbook for the processor and one for the memory
 differ in a few words, and in their titles. So are two revisions of one document. Documents of different titles are
-never duplicates, nor are those that state the same number and different versions or days. Neither are files for different readers: dropping one would hide its content
-from its readers, or show it to others.
+never duplicates, nor are those that state the same number and different versions or days. Neither are files for
+different readers: dropping one would hide its content from its readers, or show it to others.
 """
 
 from __future__ import annotations

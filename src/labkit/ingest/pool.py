@@ -2,10 +2,10 @@
 
 Each worker serves one task at a time under a limit of time and memory. A worker that breaks either, or dies, is
 replaced and its task fails. Time is the worker's own CPU time, so that a busy machine fails no task; one that waits for
-something instead is given up after a few times as long. Because earlier tasks may have damaged or filled a worker, a task that crashes or runs out
-of memory in a used worker is tried once more in a fresh one: its outcome does not depend on its neighbours. Results
-come in the order of the tasks. Workers have no network: what a hostile file makes a library do stays on this machine.
-The pool knows nothing about documents.
+something instead is given up after a few times as long. Because earlier tasks may have damaged or filled a worker, a
+task that crashes or runs out of memory in a used worker is tried once more in a fresh one: its outcome does not depend
+on its neighbours. Results come in the order of the tasks. Workers have no network: what a hostile file makes a library
+do stays on this machine. The pool knows nothing about documents.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ class _Run:
     def _finished(self, accepted: list[Read], where: dict[str, Place], roster: Roster) -> Iterator[Finished | Refusal]:
         """What becomes of every file that was read, in order; what is remembered is not finished again."""
         # Whoever joins or leaves the roster may be named anywhere: then every document is redacted again.
-        people = _hash(repr(self.privacy), *sorted(roster.staff), "", *sorted(roster.own_domains))
+        people = _hash(repr(self.privacy), roster.fingerprint())
         keys = [_hash(read.key, repr(where[read.path]), people) for read in accepted]
         missing = [(key, read) for key, read in zip(keys, accepted, strict=True) if self.cache.rows(key) is None]
         tasks = (

@@ -1,8 +1,8 @@
 """Every file below a root, with its access; what cannot be opened without following something is refused.
 
-Left out are folders of version control and caches, and what ingestion itself writes, if it lies inside; access files steer and are
-no documents. No symbolic link is followed: what it points to inside the root is read at its own place, under its own
-access rules, and what lies outside is not ours.
+Left out are folders of version control and caches, and what ingestion itself writes, if it lies inside; access files
+steer and are no documents. No symbolic link is followed: what it points to inside the root is read at its own place,
+under its own access rules, and what lies outside is not ours.
 """
 
 from __future__ import annotations

@@ -32,13 +32,16 @@ _TITLED = re.compile(
     r"(?:(?:Mc|Mac|Fitz|[OD]['’])?[^\W\d_a-z][^\W\d_A-Z]*)(?:['’-](?:[^\W\d_A-Z]+|[^\W\d_a-z][^\W\d_A-Z]*))*"
 )
 """A capital and small letters, in each part: also McGarry, O'Hara, Jean-Luc and Hye-jin."""
-_CONTRACTED = re.compile(r"I['’].*|.*['’](?:ve|re|ll|d|m|t)")
+_CONTRACTED = re.compile(r"I['’].*|.*['’](?:ve|re|ll|d|m|t)|(?:[LDJNSCMT]|Qu)['’][^\W\d_A-Z].*")
+"""We've, don't; l'équipe at the start of a sentence."""
 _UNTITLED = ("Cc", "Ac")
 """A capital on a word that lists have as a common word and as nothing else: a sentence starts, or a heading."""
 _SHORT_CAPITALS = 3
 """All capitals, and so few, are an abbreviation unless a list of names has them."""
 _NOUNS = 0.15
 """Capitalised words after small ones, per small word, from which a text capitalises its nouns, as German does."""
+_DOUBT = 20
+"""Small words that are added to the count, so that one sentence with several names is not taken for German."""
 _HONORIFICS = frozenset(
     ("mr", "mrs", "ms", "miss", "dr", "prof", "frau", "herr", "herrn", "mme", "sir", "señor", "señora")
 )
@@ -91,10 +94,17 @@ def word_class(text: str, lists: Lists) -> str:
         return "l" + lists(text.lower())
     shape = "A" if text.isupper() else "C" if _titled(text) else "M"
     found = lists(text.lower())
-    parts = text.lower().split("-")
-    if not found and len(parts) > 1 and all(len(part) < 3 or lists(part) == "c" for part in parts):
-        found = "c"  # E-mail, Re-check
+    if not found and "-" in text and _is_compound(text, lists):
+        found = "c"
     return shape + found
+
+
+def _is_compound(text: str, lists: Lists) -> bool:
+    """E-mail, Wi-Fi, Hand-tight: common words with hyphens."""
+    parts = text.split("-")
+    known = [lists(part.lower()) for part in parts]
+    common = [part == "c" or (parts[-1].islower() and "c" in part) for part in known]
+    return all(len(part) < 3 or good for part, good in zip(parts, common, strict=True))
 
 
 def _titled(text: str) -> bool:
@@ -166,7 +176,7 @@ class Page:
         self._small = set(compress(self.words, small))
         self._count = Counter([self.words[at] for at in self.candidates])
         inside = sum(small[at - 1] for at in capitals)
-        self.nouns = inside > _NOUNS * sum(small)
+        self.nouns = inside > _NOUNS * (sum(small) + _DOUBT)
         """Every noun has a capital here."""
         self._starts: list[int] = []
 

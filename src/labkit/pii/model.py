@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from labkit.errors import ModelError, ModelMismatch
 
 FILE = Path(__file__).with_name("names.npz")
-SHA256 = "de7063364da16f831b687eccd7139e45d58d6c6fd0a9f45c8f75e507f346b38e"
+SHA256 = "5d87d1324cd6f75a5151b2b852d83722b4f8105266f822612b682cf36f73a4cf"
 BUCKETS = 1 << 17
 FILTER_BITS = 1 << 20
 LISTS = ("given", "surname", "common", "place")
@@ -48,17 +48,17 @@ class NameModel:
 
     def lists(self, word: str) -> str:
         """Which lists hold a word (given in lower case), as letters."""
-        first, second = _places(word)
+        places = _places(word)
         rows = self.filters
         return "".join(
             letter
             for row, letter in enumerate(_LETTERS)
-            if rows[row, first >> 3] >> (first & 7) & 1 and rows[row, second >> 3] >> (second & 7) & 1
+            if all(rows[row, place >> 3] >> (place & 7) & 1 for place in places)
         )
 
 
 def word_filter(words: Iterable[str]) -> NDArray[np.uint8]:
-    """A Bloom filter of two hashes over words in lower case."""
+    """A Bloom filter of three hashes over words in lower case."""
     bits = np.zeros(FILTER_BITS // 8, dtype=np.uint8)
     for word in words:
         for place in _places(word):
@@ -66,9 +66,9 @@ def word_filter(words: Iterable[str]) -> NDArray[np.uint8]:
     return bits
 
 
-def _places(word: str) -> tuple[int, int]:
+def _places(word: str) -> tuple[int, int, int]:
     number = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-    return number & (FILTER_BITS - 1), number >> 32 & (FILTER_BITS - 1)
+    return number & (FILTER_BITS - 1), number >> 21 & (FILTER_BITS - 1), number >> 42 & (FILTER_BITS - 1)
 
 
 @lru_cache(maxsize=1)

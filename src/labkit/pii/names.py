@@ -24,8 +24,10 @@ from labkit.pii.spans import Mark
 Row = tuple[float, ...]
 _REMEMBERED = 200_000
 _CLIP = 10.0
-_WITH_CORPUS, _WITHOUT = (0.0, 1.0, 2.5), (-0.5, 0.0, 1.0)
-"""Log odds from which a word is taken for a name: one that is vouched for, one in general, one alone that nobody knows."""
+_WITH_CORPUS, _WITHOUT = (-0.5, 1.0, 2.5), (-0.5, 0.0, 1.0)
+"""Log odds from which a word is taken for a name: one known as such, any other, and one that stands alone."""
+_UNLIKE = -2.5
+"""Log odds below which an unknown word behind a given name is no surname."""
 _LOGS = tuple(math.log1p(count) for count in range(20))
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "del", "della", "di", "da", "do", "dos", "das", "du")
@@ -69,9 +71,10 @@ def _tagged(tagger: Tagger, page: Page, first: Sequence[float], seen: Seen) -> I
     scores = tagger.second(second_stage(first, page, seen))
     known, enough, sure = _WITH_CORPUS if seen else _WITHOUT
     score = dict(zip(page.candidates, scores, strict=True))
-    likely = {at for at in page.candidates if score[at] > (known if page.vouched_for(at) else enough)}
-    parts = _completed(page, likely)
-    yield from spans(page, {at for at in parts if score.get(at, 0.0) > sure or not _is_doubtful(page, at, parts)})
+    likely = {at for at in page.candidates if score[at] > (known if _is_known(page, at) else enough)}
+    parts = _completed(page, likely, score)
+    sure_parts = {at for at in parts if score.get(at, 0.0) > sure or not _is_doubtful(page, at, parts)}
+    yield from spans(page, sure_parts | _repeated(page, sure_parts, score))
 
 
 def mean_scores(page: Page, first: Sequence[float]) -> dict[str, float]:
@@ -229,11 +232,42 @@ def _next_part(page: Page, end: int, parts: Collection[int]) -> int | None:
     return None
 
 
-def _completed(page: Page, parts: set[int]) -> set[int]:
-    """Half a name is no redaction: a known given name before a part, a known surname behind a given name join it."""
+def _completed(page: Page, parts: set[int], score: Mapping[int, float]) -> set[int]:
+    """Half a name is no redaction: a known given name before a part, a surname behind a given name join it."""
     before = {at - 1 for at in parts if _known(page, at - 1, "g") and _joined(page, at - 1)}
-    behind = {at + 1 for at in parts if "g" in page.classes[at] and _known(page, at + 1, "s") and _joined(page, at)}
-    return parts | before | behind
+    behind = {at + 1 for at in parts if _is_given(page, at) and _may_be_surname(page, at + 1, score)}
+    return parts | before | {at for at in behind if _joined(page, at - 1)}
+
+
+def _repeated(page: Page, parts: set[int], score: Mapping[int, float]) -> set[int]:
+    """The words of names of two words or more, wherever else the document has them."""
+    full = {
+        page.words[at]
+        for at in parts
+        if (at + 1 in parts and _joined(page, at)) or (at - 1 in parts and _joined(page, at - 1))
+    }
+    return {at for at, value in score.items() if value > _UNLIKE and page.words[at] in full and _is_free(page, at)}
+
+
+def _is_free(page: Page, at: int) -> bool:
+    """Not a part of something longer: no other capitalised word beside it."""
+    return page.classes[at - 1][0] not in NAMELIKE and page.classes[at + 1][0] not in NAMELIKE
+
+
+def _is_given(page: Page, at: int) -> bool:
+    return "g" in page.classes[at] or page.vouched_for(at)
+
+
+def _may_be_surname(page: Page, at: int, score: Mapping[int, float]) -> bool:
+    """In the list of surnames, or no common word and not unlike a name."""
+    cls = page.classes[at]
+    return _known(page, at, "s") or (cls[0] == "C" and "c" not in cls and score.get(at, _UNLIKE) > _UNLIKE)
+
+
+def _is_known(page: Page, at: int) -> bool:
+    """Vouched for, or in the list of given names and neither a common word nor a place (nor any noun, as in German)."""
+    cls = page.classes[at]
+    return page.vouched_for(at) or ("g" in cls and "c" not in cls and "p" not in cls and not page.nouns)
 
 
 def _known(page: Page, at: int, letter: str) -> bool:
@@ -245,7 +279,7 @@ def _known(page: Page, at: int, letter: str) -> bool:
 def _is_doubtful(page: Page, at: int, parts: Collection[int]) -> bool:
     """A word alone that nobody vouches for and no list has as a given name: a surname, or a place, or a product."""
     alone = at - 1 not in parts and at + 1 not in parts
-    return alone and "g" not in page.classes[at] and not page.vouched_for(at)
+    return alone and ("g" not in page.classes[at] or page.nouns) and not page.vouched_for(at)
 
 
 def _joined(page: Page, at: int) -> bool:

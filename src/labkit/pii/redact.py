@@ -18,7 +18,7 @@ from labkit.pii.identifiers import identifiers
 from labkit.pii.names import names
 from labkit.pii.policy import Policy
 from labkit.pii.postal import addresses
-from labkit.pii.roster import Roster
+from labkit.pii.roster import Roster, owners
 from labkit.pii.spans import Blocks, Finding, Kind, Mark, without_overlap
 from labkit.pii.spelling import canonical
 
@@ -83,13 +83,14 @@ class Redactor:
         blocks = Blocks(texts)
         marks = _marks(blocks.text, self.roster)
         people = _People([blocks.text[m.start : m.end] for m in marks if m.kind == "person"], self.roster)
+        strangers = self._strangers(blocks.text, marks, people)
         spans: list[Span] = []
         out = [""] * len(texts)
         done = [0] * len(texts)
         for mark in marks:
             value = blocks.text[mark.start : mark.end]
             identity = people.identity(value) if mark.kind == "person" else _plain(value, mark.kind)
-            if self._stays(mark.kind, identity):
+            if identity not in strangers and self._stays(mark.kind, identity):
                 continue
             place = blocks.finding(mark)
             out[place.index] += texts[place.index][done[place.index] : place.start]
@@ -110,6 +111,16 @@ class Redactor:
         mac.update(f"{kind}\0{identity}".encode())
         return f"[{kind} {mac.hexdigest()[:8]}]"
 
+    def _strangers(self, text: str, marks: Sequence[Mark], people: _People) -> set[str]:
+        """People to whom the document gives an address elsewhere: namesakes of colleagues, if they have any."""
+        mailboxes = (text[mark.start : mark.end].partition("@") for mark in marks if mark.kind == "email")
+        return {
+            name
+            for local, _, domain in mailboxes
+            if not self.roster.is_own(domain)
+            for name in owners(local, people.full) & people.full
+        }
+
     def _stays(self, kind: Kind, identity: str) -> bool:
         if not self.policy.keep_staff:
             return False
@@ -125,16 +136,15 @@ class _People:
         self._roster = roster
         self._full: dict[str, str] = {}
         # Where a colleague and a stranger share a first name, the document that names both is read as the stranger's.
-        full = {self._colleague(canonical(mention)) for mention in mentions}
-        for name in sorted(full, key=lambda name: (roster.is_staff(name), -len(name.split()), name)):
-            words = name.split()
-            if len(words) > 1:
-                for word in words:
-                    self._full.setdefault(word, name)
+        self.full = {self._colleague(canonical(mention)) for mention in mentions if len(mention.split()) > 1}
+        """Canonical full names."""
+        for name in sorted(self.full, key=lambda name: (roster.is_staff(name), -len(name.split()), name)):
+            for word in name.split():
+                self._full.setdefault(word, name)
 
     def identity(self, mention: str) -> str:
         """Canonical full name if the document or the roster has one, else the mention itself."""
-        name = canonical(mention)
+        name = self._colleague(canonical(mention))
         words = name.split()
         full = self._full.get(max(words, key=len)) if words else None
         if full is not None and set(words) <= set(full.split()):
@@ -143,8 +153,10 @@ class _People:
         return staff[0] if staff else name
 
     def _colleague(self, name: str) -> str:
-        """The colleague whom initials and a surname mean."""
+        """The colleague whom initials and a surname mean, or a full name with a word too many behind it."""
         words = name.split()
+        if len(words) > 2 and self._roster.is_staff(" ".join(words[:-1])):
+            return " ".join(words[:-1])
         staff = self._roster.staff_called(words) if len(words) > 1 and min(map(len, words)) == 1 else []
         return staff[0] if staff else name
 

@@ -7,6 +7,7 @@ have no address elsewhere. Of anybody else nothing is known. Two people of one n
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,14 +30,22 @@ _PROVIDERS = frozenset(
 )
 """Domains of the public: whoever has an address there belongs to nobody."""
 _SHORTEST_LABEL = 5
+_CAPITAL = r"[^\W\d_a-z][\w'’-]*\.?"
+_NAME = rf"{_CAPITAL}(?: (?:[a-z]{{1,3}} ){{0,2}}{_CAPITAL}){{1,3}}?"
 _OFFICE = re.compile(
     r"(?i:\b(?:author|owner|account manager|project manager|process owner|team lead(?:er)?|head of [a-z ]{3,20}|minutes"
     r"|(?:approved|checked|edited|issued|led|owned|prepared|resolved|reviewed|written) by))[ \t]*[:|][ \t]*"
-    r"(?P<name>[^\W\d_a-z][\w'’.-]*(?: [\w'’.-]+){1,4})(?=[ \t]*(?:[\n,;|(]|\Z))"
+    rf"(?P<name>{_NAME})(?=[ \t]*(?:[\n,;|(]|\Z))"
 )
 """An office and who holds it, as forms and the heads of documents have it."""
+_EXTENSION = re.compile(rf"(?P<name>{_NAME}),? \(?ext(?:ension\b|\b\.?) ?\d")
+"""Who is reached by an extension, which only the own switchboard knows."""
+_SPEAKER = re.compile(
+    rf"(?m)^\[\d\d?:\d\d(?::\d\d)?\] (?P<name>{_NAME}):|^(?P<after>{_NAME}) \(\d\d?:\d\d(?::\d\d)?\):"
+)
+"""Who writes in a chat, after or before the time."""
 _OFFICE_DOCUMENTS = 2
-"""Documents that have to name an insider so; one alone may be a customer's form."""
+"""Documents that have to show somebody so; one alone may be a customer's form."""
 _AUTHORS_APART = re.compile(r"[;,/&]| and ")
 
 
@@ -47,7 +56,7 @@ class Evidence(Record):
     addressed: tuple[tuple[str, str], ...] = Field((), description="(name, mail domain) of people with an address")
     domains: tuple[str, ...] = Field((), description="mail domains that occur")
     senders: tuple[str, ...] = Field((), description="domain of each author whose address is given")
-    offices: tuple[str, ...] = Field((), description="named beside an office that only insiders hold (Author, Owner …)")
+    offices: tuple[str, ...] = Field((), description="shown as insiders: an office (Owner …), an extension, a chat")
     words: dict[str, float] = Field({}, description="capitalised word → how much it looks like a name here")
 
 
@@ -62,7 +71,7 @@ def people_evidence(texts: Sequence[str], metadata: Mapping[str, str]) -> Eviden
     if addresses:
         full |= {canonical(blocks.text[mark.start : mark.end]) for mark in people}
     full = {name for name in full if " " in name}
-    addressed = {(name, domain) for local, _, domain in map(_split, addresses) for name in _owners(local, full)}
+    addressed = {(name, domain) for local, _, domain in map(_split, addresses) for name in owners(local, full)}
     return Evidence(
         authors=tuple(sorted(named)),
         addressed=tuple(sorted(addressed)),
@@ -86,9 +95,7 @@ class Roster:
         offices = Counter(name for piece in pieces for name in piece.offices)
         insiders = {name for name, count in offices.items() if count >= _OFFICE_DOCUMENTS}
         self._staff = inside | ((authors | insiders) - outside)
-        self.words = frozenset(
-            word for name in inside | outside | authors | insiders for word in name.split() if len(word) > 1
-        )
+        self.words = frozenset(word for name in inside | outside | authors for word in name.split() if len(word) > 1)
         """Parts of every name that an address or a file's properties vouch for."""
         self.organisations = frozenset(_label(domain) for piece in pieces for domain in piece.domains)
         """Names that mail domains spell: *millandsons* for *Mill and Sons*; what they spell is nobody's name."""
@@ -103,6 +110,11 @@ class Roster:
     def staff(self) -> frozenset[str]:
         """Canonical full names of everybody who belongs to the organisation."""
         return frozenset(self._staff)
+
+    def fingerprint(self) -> str:
+        """Changes whenever the redaction of some document under the same policy and key could change."""
+        state = (self._staff, self.own_domains, self.words, self.organisations, self.seen.items())
+        return hashlib.sha256(repr([sorted(part) for part in state]).encode()).hexdigest()
 
     def is_staff(self, name: str) -> bool:
         """A full name that belongs to somebody of the organisation, in any spelling of case and accents."""
@@ -133,8 +145,9 @@ def _is_part(word: str, name: Sequence[str]) -> bool:
 
 
 def _office_holders(text: str) -> set[str]:
-    """Names beside an office."""
-    found = {canonical(match["name"]) for match in _OFFICE.finditer(text)}
+    """Names beside an office or an extension, and who writes in a chat."""
+    patterns = (_OFFICE, _SPEAKER, _EXTENSION) if "ext" in text else (_OFFICE, _SPEAKER)
+    found = {canonical(next(filter(None, m.groups()))) for pattern in patterns for m in pattern.finditer(text)}
     return {name for name in found if 2 <= len(name.split()) <= 5}
 
 
@@ -159,8 +172,8 @@ def _split(address: str) -> tuple[str, str, str]:
     return address.partition("@")
 
 
-def _owners(local: str, full: set[str]) -> set[str]:
-    """The names this mailbox can stand for; the mailbox's own words where the text spells out none."""
+def owners(local: str, full: set[str]) -> set[str]:
+    """The names of ``full`` this mailbox can stand for; the mailbox's own words where the text spells out none."""
     key = _letters(local)
     owners = {name for name in full if key in _mailboxes(name)}
     if not owners and not is_function(local):

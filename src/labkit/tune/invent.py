@@ -27,6 +27,7 @@ _LANGUAGES = ("cs", "da", "de", "es", "fi", "fr", "hu", "it", "nb", "nl", "pl", 
 _LOREM = ("en_US", "de_DE", "fr_FR", "es_ES", "nl_NL", "pl_PL", "it_IT", "da_DK", "nl_BE", "de_AT")
 _SITES = """
 Yard Gate Depot Terminal Works Hall Park Dock Campus Street House Point Mill Wharf Cross Bridge Ridge Lock Basin Quay
+Hill Heath Common Green Field Farm Grove Wood Moor Down Brook Lake Bay Cove Haven Landing Junction Crossing Valley Beach
 """
 _SITE_WORDS = _SITES.split()
 _COMPANIES = """
@@ -182,6 +183,6 @@ def _common_words(home: Path) -> list[str]:
 
 def _british(word: str) -> Iterator[str]:
     """The vocabulary spells as Americans do; other spellings are as common."""
-    for american, british in (("or", "our"), ("ors", "ours"), ("er", "re"), ("ize", "ise"), ("ized", "ised")):
+    for american, british in (("or", "our"), ("ors", "ours"), ("ter", "tre"), ("ize", "ise"), ("ized", "ised")):
         if word.endswith(american) and len(word) > len(american) + 2:
             yield word.removesuffix(american) + british

@@ -17,7 +17,7 @@ from typing import Any
 from labkit.pii.features import mask
 from labkit.pii.spelling import canonical
 from labkit.tune.invent import Inventor
-from labkit.tune.sentences import WITH_PEOPLE, WITHOUT_PEOPLE
+from labkit.tune.sentences import SAYING, WITH_PEOPLE, WITHOUT_PEOPLE
 from labkit.world.build import build_world
 
 SEEDS = (1009, 2003, 3001, 4001, 5003)
@@ -215,6 +215,7 @@ def _filled(piece: str, person: tuple[str, str], things: Sequence[str], inventor
         "{C}": lambda: inventor.place(),
         "{W}": lambda: inventor.word().capitalize(),
         "{w}": inventor.word,
+        "{s}": lambda: rng.choice(SAYING),
         "{d}": lambda: str(rng.randint(1, 2_999)),
         "{p}": lambda: mask("phone", 12),
         "{m}": lambda: mask("email", 20),

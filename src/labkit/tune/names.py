@@ -151,11 +151,11 @@ def _inputs(corpora: Sequence[Sequence[_Rows]], weights: NDArray[np.float32]) ->
         scores = [[float(weights[buckets].sum()) for buckets in row.buckets] for row in corpus]
         found: dict[str, list[float]] = {}
         for row, first in zip(corpus, scores, strict=True):
-            for word, score in mean_scores(row.page, first).items():
-                found.setdefault(word, []).append(score)
+            for name, score in mean_scores(row.page, first).items():
+                found.setdefault(name, []).append(score)
         seen = {
-            word: (sum(values) / len(values), max(values), len(values))
-            for word, values in found.items()
+            name: (sum(values) / len(values), max(values), len(values))
+            for name, values in found.items()
             if len(values) > 1
         }
         for row, first in zip(corpus, scores, strict=True):

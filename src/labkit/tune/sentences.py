@@ -1,11 +1,22 @@
 """Plain business sentences with places for people and things: what the name tagger reads besides documents of a world.
 
 ``{N}`` is a full name, ``{F}`` and ``{L}`` its parts, ``{I}`` initial and surname, ``{T}`` a company, place or product,
-``{C}`` a country or town, ``{W}`` a common word at the start of a sentence, ``{w}`` one inside, ``{d}`` a number,
-``{p}`` and ``{m}`` a phone number and an address.
+``{C}`` a country or town, ``{s}`` a verb of people, ``{W}`` a common word at the start of a sentence,
+``{w}`` one inside, ``{d}`` a number, ``{p}`` and ``{m}`` a phone number and an address.
 """
 
 from __future__ import annotations
+
+_SAYING_WORDS = """
+says said tells told asks asked calls called wants wanted thinks thought knows knew promised promises
+mentioned mentions hinted hints explains explained insists insisted agrees agreed replied replies writes wrote
+reads loves loved hates likes hopes hoped chairs chaired brings brought joins joined leads led runs ran signed
+laughed laughs admits admitted suggested reckons remembers remembered forgot apologised apologized complained
+answered rang phoned noticed noted offered prefers doubts believes believed worries raised received opened
+invited thanked smiled visited retired arrived emailed refused
+"""
+SAYING = _SAYING_WORDS.split()
+"""What people do and things rarely do."""
 
 WITH_PEOPLE = """
 From: {N} <{m}>
@@ -48,7 +59,35 @@ Deputy for {L}: {p}
 {w}, and {F} on the phone {w}.
 who {w}? {F}. {w}
 though {F} again {w} the {w}.
-{W} {w}, {w} {w}, per {w} – {F} loves {w}.
+{W} {w}, {w} {w}, per {w} – {F} {s} {w}.
+{F} {s} the {w}.
+{F} {s} at {w}, {w} {w}.
+{F} {s} again, the {w} {w}.
+{L} {s} the {w} and {s} {w}.
+{L} {s} {w} {w}.
+{F} also {s} the {w} {w}.
+{F} {s} us in the {w} with {w}.
+{F} {s} us {w}; {F} {s}.
+{F} {s}, {F} {s} the {w}.
+{N} {s} that {w} {w}.
+{N} {s} the {w} in {d}.
+When {F} is away, {F} {s} the {w}.
+{w}, and then {F} {s} the {w}.
+{F} was {w} first and had no {w}.
+{F} was {s} by {L}.
+{F} has {w} the {w}.
+{F} is {w} until {d} May.
+According to {N}'s {w} the {w} is {p}.
+{N}'s {w} {w} the {w}.
+{F}'s {w} and {L}'s {w} are {w}.
+{w} for {F}, who {s} {w}.
+{w} {w} in the name of {N}.
+{N}, {w} {w} on their side, {s} a {w}.
+Pass request for {N}: {w} {d}
+Visitor list: {N}, {N}, {w} {d}
+[{d}:{d}] {N}: {L}, with two {w}
+[{d}:{d}] {N}: {F}. {w}
+{N} ({d}:{d}): {F}, I {w}
 {w} from {F}, {w} with the {w}.
 Offer by {F} on {d} May.
 Tel. back: {F}, {p}
@@ -67,7 +106,6 @@ The site manager, {N}, {w} it.
 {F} paid the {w} and {w} it back.
 {F} received the {w} with {w}.
 {F} opened the {w}, {w} as always.
-{F} hinted at a {w}. {F} chairs the {w}.
 Then {F} {w} the {w} and told us {w}.
 Compared {w} with {L}; {w} {w}.
 {L}, with one {w}, as one says it

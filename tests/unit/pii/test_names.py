@@ -41,6 +41,7 @@ def test_names_in_plain_sentences(text: str, expected: list[str]) -> None:
         "QUARTERLY REPORT",
         "Open the valve. Check the pressure. Wait. Restart.",
         "Supplier: Bosch Rexroth GmbH",
+        "E-mail the form. Re-check the Wi-Fi. We've no hand-held scanner.",
     ],
 )
 def test_things_are_nobody(text: str) -> None:
@@ -51,6 +52,23 @@ def test_a_name_introduced_once_is_found_where_it_stands_alone() -> None:
     first = "Ottilie Brandauer (ottilie.brandauer@firm.example) received us."
     texts = ("Visit", first, "Then Brandauer left.", "Dear Ottilie,")
     assert names(*texts) == ["Ottilie Brandauer", "Brandauer", "Ottilie"]
+
+
+def test_a_surname_repeated_alone_is_the_person_who_was_named_in_full() -> None:
+    texts = ("Call", "Lorenzo Kowalczyk rang at noon.", "Kowalczyk was in a hurry.")
+    assert names(*texts) == ["Lorenzo Kowalczyk", "Kowalczyk"]
+
+
+def test_nouns_of_a_german_text_are_nobody() -> None:
+    text = (
+        "Am Freitag gibt es Kuchen im Pausenraum, solange der Vorrat reicht. Bitte legt eure Schlüssel in den Kasten "
+        "neben der Treppe. Nach zwei Wochen geht die Brotdose in den Besitz der Nachtschicht über."
+    )
+    assert names(text) == []
+
+
+def test_words_longer_than_a_name_do_not_shift_what_follows() -> None:
+    assert names("a" * 70 + " and " + "9" * 70 + ": signed by Henrik Solberg") == ["Henrik Solberg"]
 
 
 def test_the_artefact_is_small_and_the_pinned_one() -> None:

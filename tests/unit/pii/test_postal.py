@@ -20,6 +20,7 @@ def found(text: str) -> list[str]:
         "1600 Pennsylvania Ave NW, Washington, DC 20500",
         "Lindenstraße 12, 10969 Berlin",
         "Am Marktplatz 3, 80331 München",
+        "HAUPTSTRASSE 7, 10115 Berlin",
         "Keizersgracht 123, 1015 CJ Amsterdam",
         "12 rue de la Paix, 75002 Paris",
         "Calle Mayor 5, 28013 Madrid",

@@ -48,6 +48,26 @@ def test_a_first_name_alone_means_the_colleague_who_has_it() -> None:
     assert redactor().redact(["Shift", "Dear Ana,", "Thanks, Tom"]).texts == ["Shift", "Dear Ana,", "Thanks, Tom"]
 
 
+def test_a_first_name_shared_with_a_stranger_of_the_document_is_the_strangers() -> None:
+    texts = ["Call", "Ana Horvat, buyer at Millstone, called.", "Dear Ana,"]
+    assert redactor().redact(texts).texts[2].startswith("Dear [person ")
+
+
+def test_a_namesake_with_an_address_elsewhere_is_no_colleague() -> None:
+    texts = ["Offer", "To: Ana Brkić <ana.brkic@buyer.example>", "Dear Ana,"]
+    assert "Ana" not in " ".join(redactor().redact(texts).texts)
+
+
+def test_initials_and_a_surname_mean_the_colleague() -> None:
+    assert redactor().redact(["Shift", "Kind regards, T. Berg"]).texts[1] == "Kind regards, T. Berg"
+    assert "Berg" not in redactor().redact(["Shift", "Kind regards, P. Berg"]).texts[1]
+
+
+def test_a_given_name_with_a_hyphen_is_still_a_first_name() -> None:
+    roster = Roster([Evidence(authors=("hye jin moon",))])
+    assert Redactor(Policy(), roster, KEY).redact(["Note", "Best regards, Hye-jin"]).texts[1] == "Best regards, Hye-jin"
+
+
 def test_pseudonyms_are_the_same_in_every_document_and_depend_on_the_key() -> None:
     one = redactor().redact(["a", "From: Joe Pratt <joe.pratt@buyer.example>"])
     two = redactor().redact(["b", "To: JOE PRATT <Joe.Pratt@buyer.example>", "+44 7700 900 123"])

@@ -48,6 +48,39 @@ def test_staff_are_own_addresses_and_authors_without_another() -> None:
     assert roster.staff_called(["ana"]) == ["ana brkic"]
 
 
+def test_an_office_in_several_documents_makes_a_colleague_unless_an_address_says_otherwise() -> None:
+    report = people_evidence(["Report", "Resolved by: Vera Lindgren\nCause: a worn belt"], {})
+    sheet = people_evidence(["Sheet", "Account manager: Vera Lindgren, ext. 12"], {})
+    assert report.offices == sheet.offices == ("vera lindgren",)
+    assert not Roster([report]).is_staff("Vera Lindgren")
+    assert Roster([report, sheet]).is_staff("Vera Lindgren")
+    outside = Evidence(
+        addressed=(("vera lindgren", "buyer.example"),), domains=("buyer.example",), senders=("kiln.example",)
+    )
+    own = Policy(own_domains=("kiln.example",))
+    assert not Roster([report, sheet, outside], own).is_staff("Vera Lindgren")
+
+
+@pytest.mark.parametrize(
+    "line", ["[14:02] Vera Lindgren: ok", "Vera Lindgren (14:02): ok", "Ask Vera Lindgren, ext. 41"]
+)
+def test_who_writes_in_a_chat_or_has_an_extension(line: str) -> None:
+    assert "vera lindgren" in " ".join(people_evidence(["t", line], {}).offices)
+
+
+@pytest.mark.parametrize("line", ["Contact: Vera Lindgren", "Owner: the night shift", "owned by Vera Lindgren"])
+def test_lines_that_name_no_office_holder(line: str) -> None:
+    assert people_evidence(["t", line], {}).offices == ()
+
+
+def test_the_fingerprint_is_of_what_decides() -> None:
+    pieces = [people_evidence(MAIL, {"author": "Lena Ott"}), people_evidence(["Note", "Called Joe Pratt."], {})]
+    first = Roster(pieces).fingerprint()
+    assert Roster(pieces[::-1]).fingerprint() == first
+    assert Roster([*pieces, Evidence(authors=("tom berg",))]).fingerprint() != first
+    assert Roster([*pieces, people_evidence(["Note", "Joe Pratt again."], {})]).fingerprint() != first
+
+
 def test_the_policy_overrules_the_majority() -> None:
     evidence = [Evidence(domains=("busy.example",), addressed=(("ana brkic", "kiln.example"),))] * 5
     roster = Roster(evidence, Policy(own_domains=("Kiln.example",)))
