@@ -30,7 +30,7 @@ _PROVIDERS = frozenset(
 )
 """Domains of the public: whoever has an address there belongs to nobody."""
 _SHORTEST_LABEL = 5
-_CAPITAL = r"[^\W\d_a-z][\w'’-]*\.?"
+_CAPITAL = r"(?<!\w)[^\W\d_a-z][\w'’-]{0,30}\.?"
 _NAME = rf"{_CAPITAL}(?: (?:[a-z]{{1,3}} ){{0,2}}{_CAPITAL}){{1,3}}?"
 _OFFICE = re.compile(
     r"(?i:\b(?:author|owner|account manager|project manager|process owner|team lead(?:er)?|head of [a-z ]{3,20}|minutes"

@@ -48,7 +48,7 @@ class TestMarkdown:
         assert parsed.title == "Pump"
         assert parsed.metadata == {"title": "Pump", "date": "2025-03-14", "no": "yes", "tags": "a, b"}
         assert shape(parsed) == [
-            ("fields", "title: Pump\ndate: 2025-03-14\nno: yes\ntags: a, b"),
+            ("fields", "no: yes\ntags: a, b"),
             ("heading", "Pump"),
             ("paragraph", "Press now at page (./b.md), not later."),
             ("item", "- one"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.pii import Policy, Redactor, Roster, find
+from labkit.pii import Policy, Redactor, Roster, find, people_evidence
 
 MEGABYTE = 1_000_000
 
@@ -26,3 +26,8 @@ def test_ten_megabytes_without_a_break_come_back_unchanged(letter: str) -> None:
     result = Redactor(Policy(), Roster(), b"k" * 16).redact([text])
     assert result.texts == [text]
     assert result.spans == []
+
+
+@pytest.mark.parametrize("unit", ["Q", "Q ", "Qa ", "\nQa Qb", "Owner: Q "])
+def test_evidence_of_a_long_text_comes_back(unit: str) -> None:
+    assert people_evidence([unit * (MEGABYTE // 2 // len(unit)) + " ext"], {}).authors == ()

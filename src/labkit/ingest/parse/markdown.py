@@ -17,11 +17,15 @@ from labkit.ingest.parse import Block, Parsed
 from labkit.ingest.parse.tables import render_table
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
+_PROPERTIES = frozenset(
+    {"title", "author", "authors", "date", "created", "updated", "modified", "published", "language", "lang", "layout"}
+)
+"""What other formats keep outside the text, as properties of the file."""
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^>]*>", re.S)
 
 
 def parse_markdown(content: str) -> Parsed:
-    """Parse Markdown; front matter becomes metadata and a ``fields`` block."""
+    """Parse Markdown; front matter becomes metadata and, where it says more than properties do, a ``fields`` block."""
     metadata, fields, body = _front_matter(content)
     blocks = [Block("fields", fields)] if fields else []
     tokens = _parser().parse(body)
@@ -49,7 +53,9 @@ def _front_matter(content: str) -> tuple[dict[str, str], str, str]:
     if not isinstance(loaded, dict):
         return {}, "", content
     metadata = {str(key).lower(): _flat(value) for key, value in loaded.items()}
-    return metadata, "\n".join(f"{key}: {value}" for key, value in metadata.items() if value), content[match.end() :]
+    body = content[match.end() :]
+    shown = {key: value for key, value in metadata.items() if value and (key not in _PROPERTIES or not body.strip())}
+    return metadata, "\n".join(f"{key}: {value}" for key, value in shown.items()), body
 
 
 class _Strings(yaml.SafeLoader):
