@@ -47,9 +47,12 @@ lab = setup(profile, seed)
 # %%
 from collections import Counter
 
-from labkit.evaluate.corpus import built_world, read_questions
+from labkit.evaluate.corpus import prepare_world, read_questions
+from labkit.llm import chat_model, embedder
 
-world = built_world(lab, seed=seed, progress=False)
+# Builds the company, and reads and indexes its drive for section 5 while there is memory to spare.
+prepared = prepare_world(lab, embedder(lab), seed=seed, progress=False)
+world = prepared.world
 files = sorted(path for path in (world / "documents").rglob("*") if path.is_file() and path.name[0] != ".")
 for ending, count in Counter(path.suffix for path in files).most_common():
     print(f"{ending:<6} {count:>4}")
@@ -64,7 +67,6 @@ for ending, count in Counter(path.suffix for path in files).most_common():
 # %%
 from llama_index.core import Settings, SimpleDirectoryReader, VectorStoreIndex
 
-from labkit.llm import chat_model, embedder
 from labkit.llm.llamaindex import LabkitEmbedding, LabkitLLM
 
 Settings.llm = LabkitLLM(chat_model(lab), max_tokens=40)
@@ -254,10 +256,8 @@ record("demo_lost_before_the_model", (fates["never ingested"] + fates["not retri
 # abstains when the passages do not bear on the question.
 
 # %%
-from labkit.evaluate.corpus import prepare_world
 from labkit.pipeline import build_pipeline
 
-prepared = prepare_world(lab, embedder(lab), seed=seed, progress=False)
 pipeline = build_pipeline(prepared.index, lab)
 again = ask_all(pipeline, questions, prepared, progress=False)
 plain = figures([grade for grade, _ in again], seed)
