@@ -16,6 +16,8 @@ export LITELLM_LOCAL_MODEL_COST_MAP = True
 export TOKENIZERS_PARALLELISM = false
 export OMP_WAIT_POLICY = PASSIVE
 export GOMP_SPINCOUNT = 0
+# Few allocation arenas: threads that come and go do not leave their memory behind.
+export MALLOC_ARENA_MAX = 2
 # Large libraries are compiled at first import; a process that may not keep the result pays seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
