@@ -103,7 +103,8 @@ def test_words_of_peps_arrive(ingested: tuple[dict[str, Path], dict[str, tuple[P
     for path, document in documents.items():
         words = set(re.findall(r"[^\W_]{4,}", (files["peps"] / path).read_text(encoding="utf-8")))
         shares.append(len(words & set(re.findall(r"[^\W_]{4,}", document.text))) / max(1, len(words)))
-    assert sum(shares) / len(shares) > 0.985  # the rest is markup, comments and directive options
+    # The rest is markup, comments, directive options, and the authors: nobody here knows them, so they are pseudonyms.
+    assert sum(shares) / len(shares) > 0.98
 
 
 @settings(max_examples=200, deadline=None)
