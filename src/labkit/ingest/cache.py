@@ -27,7 +27,6 @@ class Cache:
     """Two tables: ``readings`` (a card, or a refusal, and the body) and ``finished`` (rows to write)."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.connection = _opened(folder / "cache.sqlite")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")

@@ -185,7 +185,7 @@ def _shingles(words: list[str]) -> set[str]:
 def _sketch(values: bytes | None = None) -> Any:
     from datasketch import MinHash
 
-    # Any even 32-bit hash does, datasketch mixes its bits; this one costs a fifth of the default.
+    # Any even 32-bit hash does, because datasketch mixes its bits; this one is a single call into C.
     hashes = None if values is None else np.frombuffer(values, dtype="<u4").copy()
     return MinHash(PERMUTATIONS, permutations=_permutations(), hashvalues=hashes, scheme="affine32", hashfunc=crc32)
 

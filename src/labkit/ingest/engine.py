@@ -41,11 +41,7 @@ class Engine(Protocol):
 
 
 def engine_of(name: EngineName) -> Engine:
-    """The engine of that name.
-
-    Raises:
-        ConfigError: Ray is asked for and not installed.
-    """
+    """The engine of that name. That Ray is missing shows when it is used."""
     return run_on_ray if name == "ray" else run_tasks
 
 
@@ -61,7 +57,10 @@ def run_on_ray(
     """As :func:`labkit.ingest.pool.run_tasks`, on the cluster ``RAY_ADDRESS`` names, or on one started here.
 
     Args:
-        workers: batches in flight at a time, each on one CPU.
+        workers: CPUs of a cluster started here; twice as many batches are in flight.
+
+    Raises:
+        ConfigError: Ray is not installed, or does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

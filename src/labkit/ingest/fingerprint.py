@@ -1,6 +1,7 @@
 """Which code made a table: a hash over the sources of ingestion and redaction, and the tokenizer they count with.
 
-A cached result is used again only if the same code would make it again.
+A cached result is used again only if the same code made it. Versions of libraries are not part of it: after an
+upgrade of a parser, delete the state folder.
 """
 
 from __future__ import annotations
