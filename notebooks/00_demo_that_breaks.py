@@ -257,8 +257,9 @@ record("demo_lost_before_the_model", (fates["never ingested"] + fates["not retri
 
 # %%
 from labkit.pipeline import build_pipeline
+from labkit.retrieve import plain_retriever
 
-pipeline = build_pipeline(prepared.index, lab)
+pipeline = build_pipeline(prepared.index, lab, retrieval=plain_retriever)
 again = ask_all(pipeline, questions, prepared, progress=False)
 plain = figures([grade for grade, _ in again], seed)
 

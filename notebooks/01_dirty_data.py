@@ -699,8 +699,9 @@ for doc_id, start, end in sorted(evidence - good)[::12]:
 # %% tags=["generated"]
 from labkit.bench.answer import ask_all, figures, sample
 from labkit.pipeline import build_pipeline
+from labkit.retrieve import plain_retriever
 
-pipeline = build_pipeline(prepared.index, lab)
+pipeline = build_pipeline(prepared.index, lab, retrieval=plain_retriever)
 hero = next(question for question in read_questions(world, "hero") if question.arc == "01-mojibake")
 who = RequestContext(principal=hero.asker, groups=frozenset(hero.groups), tenant="tidewater", as_of=hero.as_of)
 reply = pipeline.ask(hero.text, who)

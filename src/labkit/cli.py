@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 world_app = typer.Typer(no_args_is_help=True, help="Generate the enterprise the course works on.")
 app.add_typer(world_app, name="world")
+eval_app = typer.Typer(no_args_is_help=True, help="Judge what was measured.")
+app.add_typer(eval_app, name="eval")
 
 ProfileOption = Annotated[str, typer.Option(help="size of the world: ci, full or a number of documents")]
 SeedOption = Annotated[int | None, typer.Option(help="seed of every random stream (default: LABKIT_SEED)")]
@@ -215,6 +217,45 @@ def bench(
     if system is not None and name == "answer":
         result.write(settings.home / "runs" / "you.json")  # the scoreboard's *you* row
     typer.echo(result.table())
+
+
+# Evaluation
+
+
+@eval_app.command("gate")
+def eval_gate(
+    baseline: Annotated[Path, typer.Option(help="rows of the system in use: labkit bench answer --rows FILE")],
+    candidate: Annotated[
+        Path | None, typer.Option(help="rows of what may replace it (default: ask the present system now)")
+    ] = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(help="watch this figure, NAME or NAME:lower where lower is better; repeat, most important first"),
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="compare the rows of this system, where there are several")] = None,
+    pack: PackOption = None,
+    seed: SeedOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
+) -> None:
+    """Exit with 1 if the candidate is worse beyond chance, 0 if not, 2 if the two cannot be compared."""
+    from labkit.bench import Options
+    from labkit.bench.answer import run as ask_world
+    from labkit.evaluate.gate import compare, figures_named, of_system, read_rows, run_fields
+
+    before = of_system(read_rows(baseline), system)
+    if candidate is None:
+        profile, asked_seed, split = run_fields(before)
+        options = Options(get_settings(), profile, asked_seed, pack=pack, split=split, limit=len(before))
+        after = ask_world(options)[1]
+    else:
+        after = of_system(read_rows(candidate), system)
+    report = compare(before, after, figures_named(figure) if figure else None, seed=_seed(seed))
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    typer.echo(report.table())
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 # The course

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labkit.errors import BudgetExceeded, Cancelled, DeadlineExceeded
+from labkit.errors import BudgetExceeded, Cancelled, DeadlineExceeded, InputError
 
 SCHEMA_VERSION = 1
 PUBLIC = "public"
@@ -187,6 +187,30 @@ class TokenBudget:
             )
 
 
+class Filters(Record):
+    """What a request narrows itself to; the default narrows nothing. Applied inside the store, before ranking."""
+
+    doc_classes: tuple[str, ...] = Field((), description="any of these kinds of document; empty: any")
+    languages: tuple[str, ...] = Field((), description="ISO 639-1 codes; empty: any")
+    since: date | None = Field(None, description="in force from this day or later; undated passages do not qualify")
+    until: date | None = Field(None, description="in force from this day or earlier; undated passages do not qualify")
+
+    @classmethod
+    def parse(cls, stated: Mapping[str, object]) -> Filters:
+        """Filters from names and values as a person or a request states them.
+
+        Raises:
+            InputError: a filter has an unknown name, or a value it does not take.
+        """
+        try:
+            return cls.model_validate(dict(stated))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            what = f"There is no filter {name!r}" if first["type"] == "extra_forbidden" else f"{name}: {first['msg']}"
+            raise InputError(what, todo=f"The filters are: {', '.join(cls.model_fields)}.") from error
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
@@ -203,6 +227,7 @@ class RequestContext:
     groups: frozenset[str] = frozenset({PUBLIC})
     tenant: str = "default"
     as_of: date = field(default_factory=_today)
+    filters: Filters = Filters()
     deadline: float | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     budget: TokenBudget | None = None

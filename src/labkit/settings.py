@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     )
 
     weaviate_url: str | None = Field(None, description="use this Weaviate instead of the embedded store")
+    weaviate_grpc_port: int = Field(50051, ge=1, le=65535, description="gRPC port on the host of weaviate_url")
+    weaviate_api_key: str | None = Field(None, description="key for weaviate_url; none for a server without keys")
+    weaviate_replicas: int = Field(1, ge=1, description="nodes that hold each chunk; a new collection is made with it")
+    weaviate_consistency: Literal["one", "quorum", "all"] = Field(
+        "quorum", description="how many of the replicas must confirm a write and agree on a read"
+    )
+    weaviate_timeout_s: float = Field(
+        30.0, gt=0, description="seconds for one call to Weaviate, all its tries together"
+    )
 
 
 @lru_cache(maxsize=1)

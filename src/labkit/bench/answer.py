@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -57,9 +57,10 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     )
     texts = {q.question_id: q for q in questions}
     rows = [
-        {**asdict(g), "system": options.system_name, "question": texts[g.question_id].text,
-         "value": texts[g.question_id].value, "answer": a.text, "degraded": list(a.degraded),
-         "cited": [c.source_path for c in a.citations]}
+        {**asdict(g), "right": g.right, "system": options.system_name, "profile": options.profile,
+         "seed": options.seed, "split": options.split, "world_version": manifest.world_version,
+         "question": texts[g.question_id].text, "value": texts[g.question_id].value,
+         "answer": a.text, "degraded": list(a.degraded), "cited": [c.source_path for c in a.citations]}
         for g, a in graded
     ]  # fmt: skip
     return result, rows
@@ -88,15 +89,23 @@ def ask_all(
     paths = gold_paths(corpus.world)
     graded = []
     for question in tqdm(questions, desc="asking", unit="question", disable=not progress):
-        ctx = RequestContext(
-            principal=question.asker, groups=frozenset(question.groups), tenant="tidewater", as_of=question.as_of
-        )
         started = time.perf_counter()
-        answer = system.ask(question.text, ctx)
+        answer = system.ask(question.text, asked_by(question))
         seconds = time.perf_counter() - started
-        gold = frozenset().union(*(paths.get(fact_id, frozenset()) for fact_id in question.facts))
-        graded.append((grade(question, answer, gold, seconds), answer))
+        graded.append((grade(question, answer, gold_of(question, paths), seconds), answer))
     return graded
+
+
+def asked_by(question: Question) -> RequestContext:
+    """A request by the question's asker, with what they may read, on the day they ask."""
+    return RequestContext(
+        principal=question.asker, groups=frozenset(question.groups), tenant="tidewater", as_of=question.as_of
+    )
+
+
+def gold_of(question: Question, paths: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The files that state any of the question's facts; ``paths`` is from :func:`labkit.evaluate.corpus.gold_paths`."""
+    return frozenset().union(*(paths.get(fact_id, frozenset()) for fact_id in question.facts))
 
 
 def figures(grades: Sequence[Grade], seed: int) -> dict[str, Figure]:

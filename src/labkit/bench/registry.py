@@ -19,9 +19,13 @@ Runner = Callable[["Options"], tuple[BenchResult, Rows]]
 
 BENCHES = {
     "answer": "value, citation, abstention and money lost, by question type, over a whole world",
+    "gate": "false alarms of the regression gate, and planted drops it catches",
+    "embed": "speed of the encoder against sentence-transformers, and the recall it costs",
     "ingest": "text, encodings, duplicates, versions, personal data, quarantine and speed of ingestion",
     "ingestgrowth": "seconds per document and memory of ingestion at 300, 5,000 and 50,000 documents",
+    "multihop": "recall over multi-hop questions nobody here wrote (MuSiQue by default)",
     "realfiles": "real runbooks and PEPs: files lost, and what ten obvious questions get",
+    "retrieve": "recall, permissions, time, latency and growth of retrieval, beside each path and LlamaIndex",
     "world": "repetition, truth and determinism of the generated enterprise",
 }
 """Name → what it measures; the module of the same name holds ``run(options)``."""
@@ -41,6 +45,10 @@ class Options:
     system: Answerer | None = None
     """Measure this instead of the default pipeline."""
     system_name: str = "labkit"
+    corpus: Path | None = None
+    """Passages to search instead of the bench's own."""
+    questions: Path | None = None
+    """Questions over them."""
 
 
 def run(name: str, options: Options, *, json_file: Path | None = None, rows_file: Path | None = None) -> BenchResult:

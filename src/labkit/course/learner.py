@@ -13,7 +13,7 @@ from labkit.errors import InputError
 from labkit.llm import chat_model, embedder
 from labkit.pipeline import ABSTENTION, Passage, Pipeline, Selector
 from labkit.pipeline.pipeline import Select
-from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
+from labkit.retrieve import default_retriever, open_index
 from labkit.schema import Answer, Answerer, Citation, Hit, RequestContext, Retriever
 from labkit.settings import Settings
 
@@ -30,8 +30,7 @@ def learner_system(path: Path, index_dir: Path, settings: Settings) -> Answerer:
         IndexMissing, IndexMismatch: the index cannot be used.
     """
     encoder = embedder(settings)
-    store = open_index(index_dir, encoder).store
-    retriever = HybridRetriever({"dense": DenseRetriever(store, encoder), "lexical": LexicalRetriever(store)})
+    retriever = default_retriever(open_index(index_dir, encoder), encoder)
     functions = load_functions(path)
     select: Select = Selector(encoder)
     if "order" in functions:

@@ -21,6 +21,7 @@ from labkit.ingest import ingest, privacy_of
 from labkit.ingest.fingerprint import code_fingerprint
 from labkit.llm import Embedder
 from labkit.retrieve import index as build_index
+from labkit.retrieve.index import LAYOUT, late_fingerprint
 from labkit.settings import Settings
 from labkit.world.build import WorldReport, build_world, read_manifest, size_of, world_version
 from labkit.world.pack import load_pack
@@ -68,6 +69,17 @@ def prepare_world(settings: Settings, embedder: Embedder, *, seed: int, pack_dir
     return _prepare(world / "documents", world, world.name, settings, embedder, progress=progress)
 
 
+def prepare_tables(settings: Settings, *, seed: int, pack_dir: Path | None = None, profile: str = "ci",
+                   progress: bool = True) -> tuple[Path, Path]:  # fmt: skip
+    """Build and ingest a world without indexing it; the tables and the world.
+
+    Raises:
+        PackError, InputError: the pack or profile is wrong.
+    """
+    world = built_world(settings, seed=seed, pack_dir=pack_dir, profile=profile, progress=progress)
+    return _tables(world / "documents", world.name, settings, progress=progress), world
+
+
 def prepare_folder(folder: Path, settings: Settings, embedder: Embedder, *, progress: bool = True) -> Corpus:
     """Ingest and index any folder of files, or find that done since its files last changed.
 
@@ -85,18 +97,24 @@ def prepare_folder(folder: Path, settings: Settings, embedder: Embedder, *, prog
 def _prepare(
     documents: Path, world: Path | None, name: str, settings: Settings, embedder: Embedder, *, progress: bool
 ) -> Corpus:
-    privacy = privacy_of(settings)
-    # What is kept was made by this code, with this privacy.
-    made = hashlib.sha256(f"{code_fingerprint()}\0{privacy!r}".encode()).hexdigest()[:8]
-    tables = settings.home / "tables" / f"{name}-{made}"
-    index = settings.home / "indexes" / f"{name}-{made}-{embedder.fingerprint[:8]}"
+    tables = _tables(documents, name, settings, progress=progress)
+    encoded = hashlib.sha256(f"{embedder.fingerprint}\0{late_fingerprint(embedder)}\0{LAYOUT}".encode()).hexdigest()[:8]
+    index = settings.home / "indexes" / f"{tables.name}-{encoded}"
 
     def make_index(out: Path) -> None:
         build_index(tables, out, embedder, world=name if world else "", progress=progress)
 
-    _once(tables, lambda out: ingest(documents, out, privacy=privacy, progress=progress))
     _once(index, make_index)
     return Corpus(documents, tables, index, world)
+
+
+def _tables(documents: Path, name: str, settings: Settings, *, progress: bool) -> Path:
+    privacy = privacy_of(settings)
+    # What is kept was made by this code, with this privacy.
+    made = hashlib.sha256(f"{code_fingerprint()}\0{privacy!r}".encode()).hexdigest()[:8]
+    tables = settings.home / "tables" / f"{name}-{made}"
+    _once(tables, lambda out: ingest(documents, out, privacy=privacy, progress=progress))
+    return tables
 
 
 def _once(target: Path, make: Callable[[Path], object]) -> None:
@@ -134,6 +152,11 @@ def gold_paths(world: Path) -> dict[str, frozenset[str]]:
         for fact_id in row.get("states", ()):
             found.setdefault(fact_id, set()).add(row["path"])
     return {fact_id: frozenset(paths) for fact_id, paths in found.items()}
+
+
+def read_facts(world: Path) -> dict[str, tuple[str, ...]]:
+    """fact_id → its value and the other accepted wordings of it."""
+    return {row["fact_id"]: (row["value"], *row["aliases"]) for row in _rows(world / "truth" / "facts.jsonl")}
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

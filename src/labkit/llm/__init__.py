@@ -5,7 +5,7 @@ server. Importing this package loads neither models nor the libraries that run t
 """
 
 from labkit.llm.chat import chat_model
-from labkit.llm.embed import Embedder, embedder
+from labkit.llm.embed import Embedder, TokenEmbedder, embedder
 from labkit.llm.prompts import Prompt, load_prompt
 
-__all__ = ["Embedder", "Prompt", "chat_model", "embedder", "load_prompt"]
+__all__ = ["Embedder", "Prompt", "TokenEmbedder", "chat_model", "embedder", "load_prompt"]

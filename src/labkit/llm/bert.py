@@ -8,7 +8,8 @@ the same safetensors and give the same sentence embedding: mean over tokens, the
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,34 @@ from labkit.llm.decoder import Array, read_safetensors
 if TYPE_CHECKING:
     from pathlib import Path
 
-Backend = Literal["numpy", "torch"]
+Backend = Literal["numpy", "fp32", "bf16", "int8"]
+"""What runs a forward pass: NumPy, or PyTorch with products in one of three precisions."""
 
 _GELU_ROWS = 32
+_TILE = 16  # output features per product of a short text
+_SHORT = 40  # tokens up to which such products go without OpenBLAS's packing (rows * inner * _TILE below a million)
+
+
+class Ops(Protocol):
+    """The operations of a forward pass whose spelling differs between libraries."""
+
+    def enter(self, x: Array) -> Any:
+        """The embedded tokens as this library's array."""
+
+    def leave(self, x: Any) -> Array:
+        """The hidden states as float32."""
+
+    def linear(self, x: Any, names: Sequence[str]) -> Any:
+        """x times each named weight plus its bias, side by side in the last axis."""
+
+    def layer_norm(self, x: Any, name: str, eps: float) -> Any:
+        """Layer normalisation over the last axis (Ba et al. 2016)."""
+
+    def attention(self, q: Any, k: Any, v: Any, padding: NDArray[np.bool_] | None) -> Any:
+        """Softmax attention, (n, heads, length, head_dim); True in ``padding`` (n, length) is not looked at."""
+
+    def gelu(self, x: Any) -> Any:
+        """x times the normal distribution function at x; may overwrite x."""
 
 
 class Bert:
@@ -43,77 +69,100 @@ class Bert:
         self._layers: int = config["num_hidden_layers"]
         self._heads: int = config["num_attention_heads"]
         self._eps: float = config["layer_norm_eps"]
-        tensors = {name.removeprefix("bert."): tensor for name, tensor in read_safetensors(folder).items()}
-        if "embeddings.word_embeddings.weight" not in tensors:
+        self._weights = {name.removeprefix("bert."): tensor for name, tensor in read_safetensors(folder).items()}
+        if "embeddings.word_embeddings.weight" not in self._weights:
             raise ModelError("The checkpoint lacks its word embeddings", where=folder.name)
-        self._weights: dict[Backend, dict[str, Any]] = {"numpy": tensors}
+        self._ops: dict[Backend, Ops] = {"numpy": _NumpyOps(self._weights)}
 
-    def embed(self, ids: NDArray[np.int64], mask: NDArray[np.int64], backend: Backend) -> Array:
-        """Unit vectors (n, width) of n token sequences.
+    def states(self, ids: NDArray[np.int64], mask: NDArray[np.int64], backend: Backend) -> Array:
+        """Last hidden states, float32 (n, length, width), of n token sequences; those of padding mean nothing.
 
         Args:
             ids: (n, length) token ids, padded.
             mask: (n, length), 1 for tokens and 0 for padding.
-            backend: what runs it.
+            backend: what runs it. The first use of another than NumPy copies the layers' weights.
         """
         if backend == "numpy":
-            return _unit(self._pool(_NumpyOps(), self._weights["numpy"], ids, mask))
+            return self._forward(self._ops["numpy"], ids, mask)
         import torch
 
-        if "torch" not in self._weights:
-            self._weights["torch"] = {
-                name: torch.from_numpy(np.array(tensor)) for name, tensor in self._weights["numpy"].items()
-            }
+        from labkit.llm.precision import TorchOps
+
         with torch.inference_mode():
-            pooled = self._pool(_TorchOps(), self._weights["torch"], torch.from_numpy(ids), torch.from_numpy(mask))
-            return _unit(pooled.numpy())
+            if backend not in self._ops:
+                self._ops[backend] = TorchOps(self._weights, backend)
+            return self._forward(self._ops[backend], ids, mask)
 
-    def _pool(self, ops: _NumpyOps | _TorchOps, weights: dict[str, Any], ids: Any, mask: Any) -> Any:
+    def _forward(self, ops: Ops, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Array:
         n, length = ids.shape
-
-        def linear(x: Any, name: str) -> Any:
-            return ops.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
-
-        def norm(x: Any, name: str) -> Any:
-            return ops.layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], self._eps)
+        padding = None if mask.all() else mask == 0
 
         def heads(x: Any) -> Any:  # (n, heads, length, head_dim)
             return x.reshape(n, length, self._heads, -1).swapaxes(1, 2)
 
-        x = weights["embeddings.word_embeddings.weight"][ids]
-        x = x + weights["embeddings.position_embeddings.weight"][:length]
-        x = x + weights["embeddings.token_type_embeddings.weight"][0]
-        x = norm(x, "embeddings.LayerNorm")
-        padding = ops.floats(1 - mask)[:, None, None, :] * -1e9  # added to the scores of padding
+        x: Any = self._weights["embeddings.word_embeddings.weight"][ids]
+        x += self._weights["embeddings.position_embeddings.weight"][:length]
+        x += self._weights["embeddings.token_type_embeddings.weight"][0]
+        x = ops.layer_norm(ops.enter(x), "embeddings.LayerNorm", self._eps)
         for layer in range(self._layers):
             at = f"encoder.layer.{layer}"
-            q, k, v = (heads(linear(x, f"{at}.attention.self.{part}")) for part in ("query", "key", "value"))
+            qkv = ops.linear(x, [f"{at}.attention.self.{part}" for part in ("query", "key", "value")])
+            q, k, v = (heads(qkv[..., i * self.width : (i + 1) * self.width]) for i in range(3))
             mixed = ops.attention(q, k, v, padding).swapaxes(1, 2).reshape(n, length, self.width)
-            x = norm(x + linear(mixed, f"{at}.attention.output.dense"), f"{at}.attention.output.LayerNorm")
-            inner = ops.gelu(linear(x, f"{at}.intermediate.dense"))
-            x = norm(x + linear(inner, f"{at}.output.dense"), f"{at}.output.LayerNorm")
-        kept = ops.floats(mask)[:, :, None]
-        return (x * kept).sum(1) / kept.sum(1)
+            mixed = ops.linear(mixed, [f"{at}.attention.output.dense"])
+            x = ops.layer_norm(x + mixed, f"{at}.attention.output.LayerNorm", self._eps)
+            inner = ops.gelu(ops.linear(x, [f"{at}.intermediate.dense"]))
+            x = ops.layer_norm(x + ops.linear(inner, [f"{at}.output.dense"]), f"{at}.output.LayerNorm", self._eps)
+        return ops.leave(x)
+
+
+def pool(states: Array, mask: NDArray[np.int64]) -> Array:
+    """Unit vectors (n, width): the mean of each sequence's states (n, length, width) where the mask is 1."""
+    # A product sums without an array of masked states.
+    sums = (mask[:, None, :].astype(np.float32) @ states)[:, 0]
+    unit: Array = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return unit
 
 
 class _NumpyOps:
-    """The operations whose spelling differs, in NumPy."""
+    """The operations in NumPy."""
 
-    def floats(self, x: Any) -> Any:
-        return x.astype(np.float32)
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        self._weights = weights
 
-    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
-        # One large product instead of one per sequence.
-        flat = x.reshape(-1, x.shape[-1]) @ weight.T
-        flat += bias
-        return flat.reshape(*x.shape[:-1], -1)
+    def enter(self, x: Array) -> Array:
+        return x
 
-    def layer_norm(self, x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    def leave(self, x: Array) -> Array:
+        return x
+
+    def linear(self, x: Any, names: Sequence[str]) -> Any:
+        flat = x.reshape(-1, x.shape[-1])  # one large product instead of one per sequence
+        parts = [self._product(flat, self._weights[f"{name}.weight"]) for name in names]
+        for part, name in zip(parts, names, strict=True):
+            part += self._weights[f"{name}.bias"]
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return joined.reshape(*x.shape[:-1], -1)
+
+    def _product(self, x: Array, weight: Array) -> Array:
+        features, width = weight.shape
+        if len(x) > _SHORT or features % _TILE:
+            product: Array = x @ weight.T
+            return product
+        # A few rows: OpenBLAS would spend most of the time copying the weights into its own layout, and wake other
+        # threads. Products of tiles are small enough that it does neither, and take half as long.
+        tiles: Array = np.matmul(x, weight.reshape(-1, _TILE, width).swapaxes(1, 2))
+        return tiles.swapaxes(0, 1).reshape(len(x), features)
+
+    def layer_norm(self, x: Any, name: str, eps: float) -> Any:
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         centred = x - x.mean(-1, keepdims=True)
         return centred / np.sqrt((centred * centred).mean(-1, keepdims=True) + eps) * weight + bias
 
-    def attention(self, q: Any, k: Any, v: Any, padding: Any) -> Any:
-        scores = q @ k.swapaxes(2, 3) * np.float32(q.shape[-1] ** -0.5) + padding.astype(np.float32)
+    def attention(self, q: Any, k: Any, v: Any, padding: NDArray[np.bool_] | None) -> Any:
+        scores = q @ k.swapaxes(2, 3) * np.float32(q.shape[-1] ** -0.5)
+        if padding is not None:
+            scores -= padding[:, None, None, :] * np.float32(1e9)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         return scores / scores.sum(-1, keepdims=True) @ v
 
@@ -125,41 +174,9 @@ class _NumpyOps:
         return x
 
 
-class _TorchOps:
-    """The same in PyTorch."""
-
-    def floats(self, x: Any) -> Any:
-        return x.float()
-
-    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
-        import torch
-
-        return torch.nn.functional.linear(x, weight, bias)
-
-    def layer_norm(self, x: Any, weight: Any, bias: Any, eps: float) -> Any:
-        import torch
-
-        return torch.nn.functional.layer_norm(x, weight.shape, weight, bias, eps)
-
-    def attention(self, q: Any, k: Any, v: Any, padding: Any) -> Any:
-        import torch
-
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=padding)
-
-    def gelu(self, x: Any) -> Any:
-        import torch
-
-        return torch.nn.functional.gelu(x)
-
-
 def _erf(x: Any) -> Any:
     """The error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26); NumPy has none."""
     size = np.abs(x)
     t = 1.0 / (1.0 + np.float32(0.3275911) * size)
     poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     return np.sign(x) * (1.0 - poly * np.exp(-size * size))
-
-
-def _unit(x: Any) -> Array:
-    unit: Array = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return unit

@@ -6,17 +6,19 @@ is stamped with.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from labkit.errors import EndpointError
-from labkit.llm.bert import Backend, Bert
+from labkit.llm.bert import Backend, Bert, pool
 from labkit.llm.decoder import Array
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 MAX_TOKENS = 256
 """Tokens of a text that all-MiniLM-L6-v2 was trained to see; the rest is cut, as sentence-transformers does."""
 
-_BATCH = 8  # more needs memory and saves no time on a CPU
-_BULK = 64  # from here on importing PyTorch pays for itself
+_BATCH_TOKENS = 2048  # padding included; more needs memory and saves no time on a CPU
+_BULK_TOKENS = 4_000  # from here on importing PyTorch pays for itself
+_TORCH_TOKENS = 41  # from here on PyTorch is quicker once it is imported; a question is shorter and stays exact
 _PROGRESS_FROM = 2_000
 
 
@@ -60,6 +63,33 @@ class Embedder(Protocol):
         ...
 
 
+class Encoded(NamedTuple):
+    """One text, encoded.
+
+    Attributes:
+        vector: float32 (dimensions,), unit length: what ``encode`` gives.
+        ids: (tokens,) of its tokens, without the two that frame it.
+        states: float32 (tokens, dimensions), their last hidden states, not normalised.
+    """
+
+    vector: Array
+    ids: NDArray[np.int32]
+    states: Array
+
+
+@runtime_checkable
+class TokenEmbedder(Protocol):
+    """What an embedder may do besides: the vectors of single tokens, for late interaction (Khattab and Zaharia 2020).
+
+    It does not extend :class:`Embedder`, so that ``isinstance`` looks at no property: ``dimensions`` of an endpoint
+    would ask the endpoint.
+    """
+
+    def encode_tokens(self, texts: Sequence[str], ctx: RequestContext | None = None) -> list[Encoded]:
+        """Vector and token states of each text, in the order of ``texts``."""
+        ...
+
+
 def embedder(settings: Settings) -> Embedder:
     """The embedder of ``settings``: the endpoint if ``embed_url`` is set, else the weights of ``embed_model``.
 
@@ -80,7 +110,8 @@ class LocalEmbedder:
     Args:
         files: from :func:`labkit.models.resolve`.
         threads: CPU threads of bulk encoding; 0 leaves the library's choice.
-        backend: ``numpy`` or ``torch``; None takes PyTorch for many texts only.
+        backend: what computes; None takes NumPy for a question and PyTorch, in the precision this CPU is quickest
+            at, for many tokens.
     """
 
     def __init__(self, files: ModelFiles, *, threads: int = 0, backend: Backend | None = None) -> None:
@@ -93,23 +124,46 @@ class LocalEmbedder:
         self._tokenizer = Tokenizer.from_file(str(files.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._lock = threading.Lock()  # PyTorch's copy of the weights is made once
+        self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
         """Unit vectors, float32 (n, dimensions), in the order of ``texts``. Text beyond 256 tokens is not seen."""
         vectors = np.empty((len(texts), self.dimensions), np.float32)
+        for batch, _, mask, states in self._batches(texts, ctx):
+            vectors[batch] = pool(states, mask)
+        return vectors
+
+    def encode_tokens(self, texts: Sequence[str], ctx: RequestContext | None = None) -> list[Encoded]:
+        """Vector and token states of each text, in the order of ``texts``, from one pass.
+
+        A thousand texts of a hundred tokens take 154 MB: ask for what is used before the next.
+        """
+        encoded: dict[int, Encoded] = {}
+        for batch, ids, mask, states in self._batches(texts, ctx):
+            for i, vector, row, length, of in zip(batch, pool(states, mask), ids, mask.sum(1), states, strict=True):
+                inner = slice(1, length - 1)
+                # Copies: a view would keep the whole batch, padding included.
+                encoded[i] = Encoded(vector, row[inner].astype(np.int32), of[inner].copy())
+        return [encoded[i] for i in range(len(texts))]
+
+    def _batches(
+        self, texts: Sequence[str], ctx: RequestContext | None
+    ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64], Array]]:
+        """Positions in ``texts``, padded token ids, mask and states of one batch after the other."""
         tokens = [_clip(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
-        # Sorted by length, a batch holds texts of similar length and hardly any padding.
-        order = sorted(range(len(texts)), key=lambda i: (-len(tokens[i]), i))
-        with self._lock, tqdm(total=len(texts), unit="text", desc="encode", disable=len(texts) < _PROGRESS_FROM) as bar:
-            backend = self._backend or self._choose(len(texts))
-            for start in range(0, len(order), _BATCH):
+        lengths = [len(row) for row in tokens]
+        backend = self._backend or self._choose(sum(lengths))
+        # One pass of PyTorch at a time: two would compete for the same cores. A question goes ahead with NumPy.
+        turn = nullcontext() if backend == "numpy" else self._lock
+        with tqdm(total=len(texts), unit="text", desc="encode", disable=len(texts) < _PROGRESS_FROM) as bar:
+            for batch in _by_length(lengths):
                 if ctx is not None:
                     ctx.check()
-                batch = order[start : start + _BATCH]
-                vectors[batch] = self._bert.embed(*_pad([tokens[i] for i in batch]), backend)
+                ids, mask = _pad([tokens[i] for i in batch])
+                with turn:
+                    states = self._bert.states(ids, mask, backend)
+                yield batch, ids, mask, states
                 bar.update(len(batch))
-        return vectors
 
     @property
     def dimensions(self) -> int:
@@ -120,14 +174,16 @@ class LocalEmbedder:
         """How many tokens a text takes, uncut, without the two that frame it."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _choose(self, n: int) -> Backend:
-        if n < _BULK:
+    def _choose(self, tokens: int) -> Backend:
+        if tokens < (_TORCH_TOKENS if "torch" in sys.modules else _BULK_TOKENS):
             return "numpy"
-        if self._threads:
-            import torch
+        import torch
 
+        from labkit.llm.precision import fastest
+
+        if self._threads:
             torch.set_num_threads(self._threads)
-        return "torch"
+        return fastest()
 
 
 @lru_cache(maxsize=1)
@@ -214,6 +270,21 @@ class HttpEmbedder:
 def _clip(ids: list[int]) -> list[int]:
     """At most MAX_TOKENS, with the closing token kept."""
     return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]]
+
+
+def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Positions of texts in batches of at most _BATCH_TOKENS, the longest first.
+
+    Sorted by length, a batch holds texts of similar length and hardly any padding.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def _pad(rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labkit.errors import ModelError
-from labkit.llm import chat_model, embedder
+from labkit.llm import Embedder, chat_model, embedder
 from labkit.llm.local import LocalChat
 from labkit.pipeline.abstain import EvidenceRule
 from labkit.pipeline.pipeline import Pipeline, is_answered
 from labkit.pipeline.select import Selector
-from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
-from labkit.schema import Versions
+from labkit.retrieve import Index, default_retriever, open_index
+from labkit.schema import Retriever, Versions
 from labkit.settings import Settings
 
 
 def build_pipeline(
-    index_dir: Path, settings: Settings, *, world: str | None = None, rule: EvidenceRule | None = None
+    index_dir: Path,
+    settings: Settings,
+    *,
+    world: str | None = None,
+    rule: EvidenceRule | None = None,
+    retrieval: Callable[[Index, Embedder], Retriever] = default_retriever,
 ) -> Pipeline:
-    """Hybrid retrieval over the index, the chat model of ``settings``, and the default rules.
+    """Retrieval over the index, the chat model of ``settings``, and the default rules.
 
     Args:
         index_dir: what :func:`labkit.retrieve.index` built.
         settings: names the models and endpoints.
         world: if given, the world version the index must belong to.
         rule: when to abstain; None takes the calibrated default.
+        retrieval: makes the retriever from the open index.
 
     Raises:
         IndexMissing, IndexMismatch, StoreError: the index cannot be used.
@@ -40,11 +46,8 @@ def build_pipeline(
     encoder = embedder(settings)
     with _collector_paused():
         opened = open_index(index_dir, encoder, world=world)
-    retriever = HybridRetriever(
-        {"dense": DenseRetriever(opened.store, encoder), "lexical": LexicalRetriever(opened.store)}
-    )
     return Pipeline(
-        retriever,
+        retrieval(opened, encoder),
         chat,
         select=Selector(encoder),
         judge=rule,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from labkit.retrieve.terms import FUNCTION_WORDS
+
 _SENTENCE_END = re.compile(
     r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9À-Þ])"  # full stop, then a new start
     r"|\n[ \t]*\n\s*"  # blank line
@@ -40,14 +42,6 @@ _ASKED_DATE = re.compile(
     rf"\b(?:as of|as at|on|in|by|since|before|after|until|during|at the end of|end of)\s+"
     rf"(?:\d{{4}}-\d\d-\d\d|(?:\d{{1,2}}\.?\s+)?{_MONTH}(?:\s+\d{{1,2}},?)?(?:\s+\d{{4}})?|q[1-4]\s+\d{{4}}|\d{{4}})\b",
     re.IGNORECASE,
-)
-_FUNCTION_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both but by
-    can could did do does doing down during each few for from further get gets give given had has have having he her
-    here hers him his how i if in into is it its itself just know let like many may me might more most much must my no
-    nor not now of off on once one only or other our out over own please same say says shall she should so some such
-    tell than that the their them then there these they this those through to too two under until up use used uses
-    using very was we were what when where whether which while who whom whose why will with would you your""".split()  # noqa: SIM905 (a list of 140 quoted words reads worse)
 )
 
 
@@ -122,7 +116,7 @@ def is_rambling(text: str) -> bool:
 def content_words(text: str) -> set[str]:
     """The words that carry meaning, in lower case, without function words and common endings."""
     words = (word.lower() for word in _WORD.findall(_ASKED_DATE.sub(" ", text)))
-    return {_stem(word) for word in words if word not in _FUNCTION_WORDS}
+    return {_stem(word) for word in words if word not in FUNCTION_WORDS}
 
 
 def share(part: set[str], whole: set[str]) -> float:

@@ -1,4 +1,4 @@
-"""Retrieval by meaning and by words together, fused by rank.
+"""Retrieval by meaning and by words together, fused into one ranking.
 
 Each path alone misses what the other finds: dense search confuses E-417 with E-471, lexical search does not know
 that a *gripper* is an *end effector*.
@@ -6,7 +6,7 @@ that a *gripper* is an *end effector*.
 
 from __future__ import annotations
 
-from labkit.retrieve.fuse import reciprocal_rank_fusion
+from labkit.retrieve.fuse import Fusion, reciprocal_rank_fusion
 from labkit.retrieve.store import MAX_K, check_search
 from labkit.schema import Hit, RequestContext, Retriever
 
@@ -19,11 +19,14 @@ class HybridRetriever:
 
     Args:
         paths: name → retriever; the names appear in ``Hit.why``.
+        fusion: makes one ranking of theirs.
         depth: hits taken from each path, if k is not larger.
     """
 
-    def __init__(self, paths: dict[str, Retriever], *, depth: int = DEPTH) -> None:
-        self._paths, self._depth = paths, depth
+    def __init__(
+        self, paths: dict[str, Retriever], *, fusion: Fusion = reciprocal_rank_fusion, depth: int = DEPTH
+    ) -> None:
+        self._paths, self._fusion, self._depth = paths, fusion, depth
 
     def search(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
         """The k best chunks over all paths.
@@ -37,4 +40,4 @@ class HybridRetriever:
         for name, retriever in self._paths.items():
             with ctx.trace.span(f"retrieve.{name}"):
                 lists[name] = retriever.search(query, depth, ctx)
-        return reciprocal_rank_fusion(lists, k)
+        return self._fusion(lists, k)

@@ -1,7 +1,7 @@
 """Builds an index from ingested chunks, and refuses to open one that does not fit.
 
 An index folder holds a store's table and ``index.json``, which names the table and states what built it: encoder,
-schema and world version, chunk count, and a hash of the content, which is the index version answers are stamped with.
+reranker, schema and world version, chunk count, and a hash of the content, which is the index version answers are stamped with.
 A build writes a new table and then replaces ``index.json`` in one step, so a build that dies leaves the old index in
 place. It knows the embedded store only; a Weaviate collection keeps the same record.
 """
@@ -19,19 +19,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from tqdm import tqdm
 
 from labkit.errors import IndexMismatch, IndexMissing, InputError, StoreError
-from labkit.llm import Embedder
-from labkit.retrieve.store import search_text
+from labkit.llm import Embedder, TokenEmbedder
+from labkit.retrieve.late import LateInteraction
+from labkit.retrieve.rewrite import Vocabulary
+from labkit.retrieve.store import TokenVectors, search_text
 from labkit.schema import SCHEMA_VERSION, Chunk, Record
 
 if TYPE_CHECKING:
     from labkit.retrieve.stores.lancedb import LanceStore
 
+LAYOUT = 2
+"""Columns and indexes of the table; changes when an older table can no longer be searched."""
+
 CHUNKS_FILE, INFO_FILE = "chunks.parquet", "index.json"
 _BATCH = 512  # chunks embedded and written at a time
+
+
+Made = tuple[NDArray[np.float32], TokenVectors]
+"""The vector of a text, and the vectors of its tokens."""
 
 
 class IndexInfo(Record):
@@ -40,11 +50,14 @@ class IndexInfo(Record):
     table: str
     encoder: str
     encoder_fingerprint: str
+    late: str = ""
+    """Fingerprint of the late interaction its token vectors were made for; '' where there are none."""
     dimensions: int
     chunks: int
     version: str
     world: str = ""
     schema_version: int = SCHEMA_VERSION
+    layout: int = LAYOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +79,11 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An open index: its store and what it says about itself."""
+    """An open index: its store, what it says about itself, and the words of its corpus."""
 
     store: LanceStore
     info: IndexInfo
+    vocabulary: Vocabulary
 
 
 def index(
@@ -101,15 +115,18 @@ def index(
     known = _previous_vectors(index_dir, embedder)
     table = f"chunks_{secrets.token_hex(4)}"
     store = LanceStore.create(index_dir, table, embedder.dimensions)
+    make = _Encoder(embedder)
     reused = 0
     with tqdm(total=total, unit="chunk", desc="index", disable=not progress or total < _BATCH) as bar:
         for batch in _read_batches(source):
             texts = [search_text(chunk) for chunk in batch]
             fresh = sorted({text for text in texts if text not in known})
-            vectors = dict(zip(fresh, embedder.encode(fresh), strict=True)) if fresh else {}
+            made = dict(zip(fresh, make(fresh), strict=True))
             reused += sum(text in known for text in texts)
-            store.upsert(batch, np.stack([known[text] if text in known else vectors[text] for text in texts]))
+            rows = [known[text] if text in known else made[text] for text in texts]
+            store.append(batch, np.stack([vector for vector, _ in rows]), [tokens for _, tokens in rows])
             bar.update(len(batch))
+    store.optimize()
     info = seal(index_dir, table, embedder, world=world)
     return IndexReport(info.chunks, reused, info.version, time.monotonic() - started)
 
@@ -132,6 +149,7 @@ def open_index(index_dir: Path, embedder: Embedder, *, world: str | None = None)
     info = _read_info(index_dir)
     _require_same("schema version", str(info.schema_version), str(SCHEMA_VERSION), index_dir)
     _require_same("encoder", info.encoder_fingerprint, embedder.fingerprint, index_dir)
+    _require_same("reranker", info.late, late_fingerprint(embedder), index_dir)
     if world is not None:
         _require_same("world", info.world, world, index_dir)
     store = LanceStore.open(index_dir, info.table)
@@ -142,7 +160,7 @@ def open_index(index_dir: Path, embedder: Embedder, *, world: str | None = None)
             where=index_dir.name,
             todo="Build it again with `labkit index`.",
         )
-    return Index(store, info)
+    return Index(store, info, Vocabulary.load(index_dir / _vocabulary_file(info.table)))
 
 
 def seal(index_dir: Path, table: str, embedder: Embedder, *, world: str = "") -> IndexInfo:
@@ -150,22 +168,28 @@ def seal(index_dir: Path, table: str, embedder: Embedder, *, world: str = "") ->
     from labkit.retrieve.stores.lancedb import LanceStore, drop_tables
 
     store = LanceStore.open(index_dir, table)
-    count, version = content_version(store.chunks(), embedder.fingerprint)
+    late = late_fingerprint(embedder)
+    count, version = content_version(store.chunks(), embedder.fingerprint + late)
     info = IndexInfo(
         table=table,
         encoder=embedder.name,
         encoder_fingerprint=embedder.fingerprint,
+        late=late,
         dimensions=embedder.dimensions,
         chunks=count,
         version=version,
         world=world,
     )
+    Vocabulary.of(store.chunks()).save(index_dir / _vocabulary_file(table))
     previous = _table_name(index_dir)
     scratch = index_dir / f".{INFO_FILE}.{secrets.token_hex(4)}"
     scratch.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
     scratch.replace(index_dir / INFO_FILE)
     # Whoever has the previous table open may still be searching it; the next build removes it.
     drop_tables(index_dir, keep={table, previous})
+    for file in index_dir.glob(_vocabulary_file("*")):
+        if file.name not in {_vocabulary_file(table), _vocabulary_file(previous)}:
+            file.unlink()
     return info
 
 
@@ -174,6 +198,18 @@ def content_version(chunks: Iterable[Chunk], fingerprint: str) -> tuple[int, str
     said = (f"{chunk.model_dump_json()}\0{search_text(chunk)}" for chunk in chunks)
     digests = sorted(hashlib.sha256(text.encode()).digest() for text in said)
     return len(digests), hashlib.sha256(fingerprint.encode() + b"".join(digests)).hexdigest()[:12]
+
+
+def read_chunks(ingest_out: Path) -> list[Chunk]:
+    """The chunks of an ingestion.
+
+    Raises:
+        InputError: there are none, or they have another schema version.
+    """
+    source = ingest_out / CHUNKS_FILE
+    if not source.is_file():
+        raise InputError(f"There is no {CHUNKS_FILE}", where=ingest_out.name, todo="Run `labkit ingest` first.")
+    return [chunk for batch in _read_batches(source) for chunk in batch]
 
 
 def _read_batches(source: Path) -> Iterator[list[Chunk]]:
@@ -196,17 +232,39 @@ def _read_batches(source: Path) -> Iterator[list[Chunk]]:
         yield chunks
 
 
-def _previous_vectors(
-    index_dir: Path, embedder: Embedder
-) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    """Vectors of the index that stands here, if the same encoder made them."""
+class _Encoder:
+    """Texts to pairs of a vector and token vectors; without the latter where the encoder shows no tokens."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._late = LateInteraction.shipped() if late_fingerprint(embedder) else None
+
+    def __call__(self, texts: list[str]) -> list[Made]:
+        if self._late is None or not isinstance(self._embedder, TokenEmbedder):
+            return [(vector, np.zeros((0, 0), np.int8)) for vector in self._embedder.encode(texts)] if texts else []
+        return [(one.vector, self._late.token_vectors(one.states)) for one in self._embedder.encode_tokens(texts)]
+
+
+def late_fingerprint(embedder: Embedder) -> str:
+    """Which late interaction goes with an encoder: the shipped one with the encoder it was trained on, else none."""
+    late = LateInteraction.shipped()
+    fits = isinstance(embedder, TokenEmbedder) and late.encoder == embedder.name
+    return late.fingerprint if fits else ""
+
+
+def _previous_vectors(index_dir: Path, embedder: Embedder) -> dict[str, Made]:
+    """What the index that stands here holds for each text, if the same encoder made it."""
     from labkit.retrieve.stores.lancedb import LanceStore
 
     try:
         info = _read_info(index_dir)
-        if info.encoder_fingerprint != embedder.fingerprint:
+        if (info.encoder_fingerprint, info.late) != (embedder.fingerprint, late_fingerprint(embedder)):
             return {}
-        return LanceStore.open(index_dir, info.table).vectors()
+        return {
+            search_text(chunk): (vector, tokens)
+            for rows in LanceStore.open(index_dir, info.table).rows()
+            for chunk, vector, tokens in zip(rows.chunks, rows.vectors, rows.tokens, strict=True)
+        }
     except StoreError:  # missing or damaged: reuse is an economy, the build makes everything anew
         return {}
 
@@ -223,13 +281,19 @@ def _read_info(index_dir: Path) -> IndexInfo:
     try:
         stated = json.loads(file.read_text(encoding="utf-8"))
         # Checked before the fields are: another schema may well have other fields.
-        if isinstance(stated, dict) and stated.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-            _require_same("schema version", str(stated["schema_version"]), str(SCHEMA_VERSION), index_dir)
+        if isinstance(stated, dict):
+            version = stated.get("schema_version", SCHEMA_VERSION)
+            _require_same("schema version", str(version), str(SCHEMA_VERSION), index_dir)
+            _require_same("table layout", str(stated.get("layout", 1)), str(LAYOUT), index_dir)
         return IndexInfo.model_validate(stated)
     except ValueError as error:  # broken JSON and failed validation both are
         raise StoreError(
             f"{INFO_FILE} is damaged", where=index_dir.name, todo="Build the index again with `labkit index`."
         ) from error
+
+
+def _vocabulary_file(table: str) -> str:
+    return f"{table}.words.parquet"
 
 
 def _table_name(index_dir: Path) -> str:

@@ -2,12 +2,14 @@
 
 A store holds chunks with their vectors and full text, and searches both under the filters of a request. It does not
 embed text, fuse results or know which encoder made the vectors. One suite of contract tests runs on every store.
+Words are the business of :mod:`labkit.retrieve.terms`: stores index and match its terms as they are, split at spaces.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol, runtime_checkable
 
@@ -15,9 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.errors import InputError
+from labkit.retrieve.terms import terms
 from labkit.schema import Chunk, Hit, RequestContext
 
 _PADDING = re.compile(r"(?<![\d.])0+(?=\d)")
+
+TokenVectors = NDArray[np.int8]
+"""(tokens, width): unit vectors times 127, rounded."""
 
 MAX_QUERY_CHARS = 8_000
 """A longer question is a pasted document: it is refused rather than cut without saying so."""
@@ -26,17 +32,40 @@ MAX_K = 10_000
 """Most hits one search may ask for."""
 
 
-@runtime_checkable
-class Store(Protocol):
-    """Chunks, their vectors and their text, searchable under a request's access and date.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some chunks with all that was computed for them: what moves from one store to another.
 
-    Both searches return only chunks of ``ctx.tenant`` that share a group with ``ctx.groups`` and are in force on
-    ``ctx.as_of``, filtered before ranking: k hits come back whenever k chunks qualify and match. Hits are ordered by
-    falling score, ties by chunk id.
+    Attributes:
+        chunks: n of them.
+        vectors: float32 (n, dimensions), unit length.
+        tokens: for each chunk its token vectors, int8 (t, width); (0, width) where none were computed.
     """
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
-        """Add chunks, replacing those with the same ``chunk_id``; all of them or, on an error, none."""
+    chunks: Sequence[Chunk]
+    vectors: NDArray[np.float32]
+    tokens: Sequence[TokenVectors]
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Chunks, their vectors and their text, searchable under a request's access, date and filters.
+
+    Both searches return only chunks of ``ctx.tenant`` that share a group with ``ctx.groups``, are in force on
+    ``ctx.as_of`` and pass ``ctx.filters``, filtered before ranking: k hits come back whenever k chunks qualify and
+    match. Hits are ordered by falling score, ties by chunk id.
+    """
+
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None = None
+    ) -> None:
+        """Add chunks, replacing those with the same ``chunk_id``; all of them or, on an error, none.
+
+        Args:
+            chunks: n of them.
+            vectors: one each, float32 (n, dimensions), unit length.
+            tokens: one list of token vectors each, or None if there are none.
+        """
         ...
 
     def delete(self, doc_ids: Iterable[str]) -> int:
@@ -48,7 +77,11 @@ class Store(Protocol):
         ...
 
     def search_lexical(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
-        """The k chunks that match the query's words best; the score is BM25. No shared word, no hit."""
+        """The k chunks that share terms with the query, best first; the score is BM25. No shared term, no hit."""
+        ...
+
+    def token_vectors(self, chunk_ids: Sequence[str]) -> list[TokenVectors]:
+        """The token vectors of these chunks, in their order; of length 0 where a chunk or its vectors are not there."""
         ...
 
     def count(self) -> int:
@@ -59,6 +92,10 @@ class Store(Protocol):
         """All chunks, in no particular order."""
         ...
 
+    def rows(self) -> Iterator[Rows]:
+        """Everything it holds, batch by batch, as of one moment."""
+        ...
+
 
 def search_text(chunk: Chunk) -> str:
     """What is embedded and searched for a chunk: its file's name, its heading path, then its text.
@@ -67,6 +104,15 @@ def search_text(chunk: Chunk) -> str:
     so must search.
     """
     return f"{place(chunk)}\n{chunk.text}"
+
+
+HEADING_WEIGHT = 2
+"""How often a word of a chunk's place counts: BM25F's weight of a field (Robertson, Zaragoza and Taylor 2004)."""
+
+
+def search_terms(chunk: Chunk) -> list[str]:
+    """The terms a chunk is found by: those of its place, as often as they weigh, then those of its text."""
+    return terms(place(chunk)) * HEADING_WEIGHT + terms(chunk.text)
 
 
 def place(chunk: Chunk) -> str:

@@ -1,33 +1,41 @@
 """The embedded store: LanceDB, vectors and native full text in a local folder.
 
-Search is exact: up to some 100,000 chunks a scan takes milliseconds and misses nothing. Values reach SQL only as
-quoted literals. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index` does.
+Access, day and filters are decided on a :class:`~labkit.retrieve.stores.snapshot.Snapshot` before ranking. Dense
+search is exact up to 20,000 chunks; from there on :meth:`LanceStore.optimize` builds LanceDB's vector index (IVF with
+8-bit scalar quantization). Queries go to the Lance dataset below the table, which answers in half the time of the
+table's own query builder. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import lancedb
 import numpy as np
 import pyarrow as pa
-from lancedb.index import FTS
-from lancedb.query import MatchQuery
+from lancedb.index import FTS, IvfSq
+from lance.query import MatchQuery
 from numpy.typing import NDArray
 
 from labkit.errors import IndexMissing, InputError, StoreError
-from labkit.retrieve.store import check_k, search_text
-from labkit.schema import Chunk, Hit, RequestContext, arrow_schema
+from labkit.retrieve.store import Rows, TokenVectors, check_k, search_terms
+from labkit.retrieve.stores.snapshot import COLUMNS, EXACT_UP_TO, TERMS, TOKEN_COUNT, TOKENS, VECTOR, Snapshot, unpacked
+from labkit.retrieve.terms import query_terms
+from labkit.schema import Chunk, Filters, Hit, RequestContext, arrow_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_VECTOR, _TEXT = "vector", "search_text"
-_COLUMNS = list(Chunk.model_fields)
 _PAGE = 4_096  # rows per write and per read of everything
-_OPTIMIZE_FROM = 512  # new rows are searched by scanning until they are merged into the full-text index
+_PROBES = 16  # partitions of the vector index that are searched: recall against exact search above 0.95
+_DEEPEST = 4_000  # candidates taken without a filter before the database is asked to filter itself
+
+Found = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Row ids and scores, best first."""
 
 
 class LanceStore:
@@ -38,16 +46,29 @@ class LanceStore:
 
     def __init__(self, table: Any, where: str) -> None:
         self._table, self._where = table, where
+        self._snapshot: Snapshot | None = None
+        self._lock = threading.Lock()
 
     @classmethod
     def create(cls, folder: Path, name: str, dimensions: int) -> LanceStore:
         """A new, empty table."""
-        schema = arrow_schema(Chunk).append(pa.field(_TEXT, pa.string()))
-        schema = schema.append(pa.field(_VECTOR, pa.list_(pa.float32(), dimensions)))
+        schema = arrow_schema(Chunk)
+        for field, kind in (
+            (TERMS, pa.string()),
+            (TOKENS, pa.large_binary()),
+            (TOKEN_COUNT, pa.int32()),
+            (VECTOR, pa.list_(pa.float32(), dimensions)),
+        ):
+            schema = schema.append(pa.field(field, kind))
         where = f"{folder.name}/{name}"
         with _explained(where):
             table = lancedb.connect(folder).create_table(name, schema=schema)
-            table.create_index(_TEXT, config=FTS())
+            # Terms arrive stemmed and folded; the index only splits them at spaces.
+            config = FTS(
+                base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False,
+                ascii_folding=False, max_token_length=None,
+            )  # fmt: skip
+            table.create_index(TERMS, config=config)
         return cls(table, where)
 
     @classmethod
@@ -63,7 +84,9 @@ class LanceStore:
         with _explained(where):
             return cls(lancedb.connect(folder).open_table(name), where)
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
+    def upsert(
+        self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None = None
+    ) -> None:
         """Add chunks, replacing those with the same ``chunk_id``; all or none.
 
         Raises:
@@ -72,29 +95,34 @@ class LanceStore:
         """
         if not len(chunks):
             return
-        dimensions = self._table.schema.field(_VECTOR).type.list_size
-        if vectors.shape != (len(chunks), dimensions) or not np.isfinite(vectors).all():
-            raise InputError(
-                f"{len(chunks)} chunks came with vectors of shape {vectors.shape}, or vectors that are not finite",
-                where=self._where,
-                todo=f"Give one finite vector of {dimensions} numbers per chunk.",
-            )
-        if len({chunk.chunk_id for chunk in chunks}) != len(chunks):
-            raise InputError("The same chunk_id comes twice in one upsert", where=self._where)
-        rows = pa.Table.from_pylist([chunk.model_dump() for chunk in chunks], schema=arrow_schema(Chunk))
-        rows = rows.append_column(_TEXT, pa.array([search_text(chunk) for chunk in chunks], pa.string()))
-        flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
-        rows = rows.append_column(
-            self._table.schema.field(_VECTOR), pa.FixedSizeListArray.from_arrays(flat, dimensions)
-        )
+        rows = self._arrow(chunks, vectors, tokens)
         with _explained(self._where):
-            if self._table.count_rows() == 0:
-                self._table.add(rows)
-            else:
-                merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
-                merge.execute(rows)
-            if len(chunks) >= _OPTIMIZE_FROM:
-                self._table.optimize()
+            merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(rows)
+
+    def append(
+        self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None = None
+    ) -> None:
+        """As :meth:`upsert`, for chunks that are known to be new: nothing is looked up. What a build uses.
+
+        Raises:
+            InputError: not one finite vector of the table's length per chunk, or a chunk twice.
+            StoreError: the table cannot be written.
+        """
+        if not len(chunks):
+            return
+        rows = self._arrow(chunks, vectors, tokens)
+        with _explained(self._where):
+            self._table.add(rows)
+
+    def optimize(self) -> None:
+        """Bring the full-text and vector indexes up to date. Until then new rows are searched by scanning them."""
+        with _explained(self._where):
+            count = self._table.count_rows()
+            if count > EXACT_UP_TO and not self._has_vector_index():
+                config = IvfSq(distance_type="dot", num_partitions=max(1, isqrt(count)))
+                self._table.create_index(VECTOR, config=config)
+            self._table.optimize()
 
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Remove every chunk of these documents; returns how many chunks went."""
@@ -107,25 +135,52 @@ class LanceStore:
             return int(before - self._table.count_rows())
 
     def search_dense(self, vector: NDArray[np.float32], k: int, ctx: RequestContext) -> list[Hit]:
-        """The k chunks with the highest cosine to ``vector``."""
+        """The k chunks with the highest cosine to ``vector``, both of unit length."""
         check_k(k)
-        if not ctx.groups:
-            return []
         with _explained(self._where):
-            query = self._table.search(vector, vector_column_name=_VECTOR).distance_type("cosine")
-            rows = query.where(_filter(ctx), prefilter=True).limit(k).select([*_COLUMNS, "_distance"]).to_list()
-        return _hits(rows, [1.0 - row["_distance"] for row in rows])
+            now = self._now()
+            mask = now.readable(ctx)
+            if not mask.any():
+                return []
+            if now.vectors is not None:
+                return _hits(now, *_exact(now.vectors, vector, mask, k))
+
+            def search(n: int, sql: str | None) -> Found:
+                nearest = {"column": VECTOR, "q": vector, "k": n, "metric": "dot", "nprobes": _PROBES}
+                rows = _scanned(now, nearest=nearest, filter=sql, columns=["_distance"])
+                return rows["_rowid"].to_numpy().astype(np.int64), 1.0 - rows["_distance"].to_numpy()
+
+            return _hits(now, *_qualified(now, search, mask, k, ctx))
 
     def search_lexical(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
-        """The k chunks with the highest BM25 score for the query's stemmed words."""
+        """The k chunks with the highest BM25 score for the query's terms."""
         check_k(k)
-        if not ctx.groups:
+        # MatchQuery takes plain words; a bare string would be parsed for operators.
+        asked = query_terms(query)
+        if not asked:
             return []
         with _explained(self._where):
-            # MatchQuery takes plain words; a bare string would be parsed for operators.
-            search = self._table.search(MatchQuery(query, _TEXT), query_type="fts")
-            rows = search.where(_filter(ctx), prefilter=True).limit(k).select([*_COLUMNS, "_score"]).to_list()
-        return _hits(rows, [row["_score"] for row in rows])
+            now = self._now()
+            mask = now.readable(ctx)
+            if not mask.any():
+                return []
+
+            def search(n: int, sql: str | None) -> Found:
+                match = MatchQuery(" ".join(asked), TERMS)
+                rows = _scanned(now, full_text_query=match, limit=n, filter=sql, columns=["_score"])
+                return rows["_rowid"].to_numpy().astype(np.int64), rows["_score"].to_numpy()
+
+            return _hits(now, *_qualified(now, search, mask, k, ctx))
+
+    def token_vectors(self, chunk_ids: Sequence[str]) -> list[TokenVectors]:
+        """The token vectors of these chunks, in their order; of length 0 where there are none."""
+        with _explained(self._where):
+            now = self._now()
+            at = now.where_is(chunk_ids)
+            known = [position for position in at if position is not None]
+            found = dict(zip(known, now.token_vectors(known), strict=True))
+        nothing = np.zeros((0, 0), np.int8)
+        return [nothing if position is None else found[position] for position in at]
 
     def count(self) -> int:
         """How many chunks it holds."""
@@ -134,21 +189,59 @@ class LanceStore:
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks, page by page."""
-        for batch in self._batches(_COLUMNS):
+        for batch in self._batches(COLUMNS):
             for row in batch.to_pylist():
-                yield _chunk(row)
+                yield Chunk(**row)
 
-    def vectors(self) -> dict[str, NDArray[np.float32]]:
-        """Vectors by the text they were made from, for reuse when an index is rebuilt."""
-        found: dict[str, NDArray[np.float32]] = {}
-        for batch in self._batches([_TEXT, _VECTOR]):
-            rows = np.asarray(batch.column(_VECTOR).flatten()).reshape(len(batch), -1)
-            found.update(zip(batch.column(_TEXT).to_pylist(), rows, strict=True))
-        return found
+    def rows(self) -> Iterator[Rows]:
+        """Everything it holds, page by page, as of the moment it was asked."""
+        for batch in self._batches([*COLUMNS, VECTOR, TOKENS, TOKEN_COUNT]):
+            vectors = np.asarray(batch.column(VECTOR).flatten(), np.float32).reshape(len(batch), -1)
+            packed = zip(batch.column(TOKENS).to_pylist(), batch.column(TOKEN_COUNT).to_pylist(), strict=True)
+            tokens = [unpacked(data, count) for data, count in packed]
+            yield Rows([Chunk(**row) for row in batch.select(COLUMNS).to_pylist()], vectors, tokens)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         with _explained(self._where):
-            yield from self._table.search().select(columns).limit(None).to_batches(batch_size=_PAGE)
+            yield from self._table.to_lance().to_batches(columns=columns, batch_size=_PAGE)
+
+    def _now(self) -> Snapshot:
+        """The snapshot of the table's present version."""
+        with self._lock:
+            dataset = self._table.to_lance()
+            if self._snapshot is None or self._snapshot.dataset.version != dataset.version:
+                self._snapshot = Snapshot(dataset)
+            return self._snapshot
+
+    def _has_vector_index(self) -> bool:
+        return any(VECTOR in index.columns for index in self._table.list_indices())
+
+    def _arrow(
+        self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None
+    ) -> pa.Table:
+        dimensions = self._table.schema.field(VECTOR).type.list_size
+        if vectors.shape != (len(chunks), dimensions) or not np.isfinite(vectors).all():
+            raise InputError(
+                f"{len(chunks)} chunks came with vectors of shape {vectors.shape}, or vectors that are not finite",
+                where=self._where,
+                todo=f"Give one finite vector of {dimensions} numbers per chunk.",
+            )
+        if len({chunk.chunk_id for chunk in chunks}) != len(chunks):
+            raise InputError("The same chunk_id comes twice in one upsert", where=self._where)
+        if tokens is not None and len(tokens) != len(chunks):
+            raise InputError(f"{len(chunks)} chunks came with {len(tokens)} lists of token vectors", where=self._where)
+        packed = [b"" for _ in chunks] if tokens is None else [rows.astype(np.int8).tobytes() for rows in tokens]
+        counts = [0 for _ in chunks] if tokens is None else [len(rows) for rows in tokens]
+        rows = pa.Table.from_pylist([chunk.model_dump() for chunk in chunks], schema=arrow_schema(Chunk))
+        flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+        for name, values in (
+            (TERMS, pa.array([" ".join(search_terms(chunk)) for chunk in chunks], pa.string())),
+            (TOKENS, pa.array(packed, pa.large_binary())),
+            (TOKEN_COUNT, pa.array(counts, pa.int32())),
+            (VECTOR, pa.FixedSizeListArray.from_arrays(flat, dimensions)),
+        ):
+            rows = rows.append_column(self._table.schema.field(name), values)
+        return rows
 
 
 def drop_tables(folder: Path, keep: set[str]) -> None:
@@ -160,28 +253,76 @@ def drop_tables(folder: Path, keep: set[str]) -> None:
                 database.drop_table(path.stem)
 
 
+def _scanned(now: Snapshot, **search: Any) -> pa.Table:
+    return now.dataset.scanner(
+        with_row_id=True, prefilter=True, disable_scoring_autoprojection=True, **search
+    ).to_table()
+
+
+def _exact(
+    vectors: NDArray[np.float32], vector: NDArray[np.float32], mask: NDArray[np.bool_], k: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Positions and cosines of the k nearest rows of a mask."""
+    scores = np.where(mask, vectors @ vector, -np.inf)
+    k = min(k, int(mask.sum()))
+    best = np.argpartition(-scores, k - 1)[:k]
+    best = best[np.argsort(-scores[best], kind="stable")]
+    return best, scores[best]
+
+
+def _qualified(
+    now: Snapshot, search: Callable[[int, str | None], Found], mask: NDArray[np.bool_], k: int, ctx: RequestContext
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The k best rows of a mask from a ranking of all rows.
+
+    The first k that qualify of a ranking are the ranking of those that qualify, so as many more are asked for as do
+    not. Where few qualify, the database filters while it searches.
+    """
+    share = float(mask.mean())
+    n = k if share == 1.0 else int(1.3 * k / share) + 16
+    while n <= _DEEPEST or n == k:
+        row_ids, scores = search(n, None)
+        at = now.positions(row_ids)
+        kept = mask[at]
+        if kept.sum() >= k or len(row_ids) < n:
+            return at[kept][:k], scores[kept][:k]
+        n *= 4
+    row_ids, scores = search(k, _filter(ctx))
+    return now.positions(row_ids), scores
+
+
+def _hits(now: Snapshot, at: NDArray[np.intp], scores: NDArray[np.float32]) -> list[Hit]:
+    chunks = now.chunks(at.tolist())
+    hits = [Hit.model_construct(chunk=c, score=float(s), why={}) for c, s in zip(chunks, scores, strict=True)]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.chunk_id))
+
+
 def _filter(ctx: RequestContext) -> str:
-    """The request's tenant, groups and date as SQL over a chunk's columns."""
+    """The request's tenant, groups, date and filters as SQL over a chunk's columns."""
     groups = ", ".join(_literal(group) for group in sorted(ctx.groups))
-    day = f"DATE '{ctx.as_of.isoformat()}'"
-    return (
-        f"tenant = {_literal(ctx.tenant)} AND array_has_any(acl, make_array({groups}))"
-        f" AND (valid_from IS NULL OR valid_from <= {day}) AND (valid_to IS NULL OR valid_to > {day})"
-    )
+    day = _day(ctx.as_of)
+    parts = [
+        f"tenant = {_literal(ctx.tenant)} AND array_has_any(acl, make_array({groups}))",
+        f"(valid_from IS NULL OR valid_from <= {day}) AND (valid_to IS NULL OR valid_to > {day})",
+    ]
+    filters: Filters = ctx.filters
+    for column, wanted in (("doc_class", filters.doc_classes), ("lang", filters.languages)):
+        if wanted:
+            parts.append(f"{column} IN ({', '.join(map(_literal, sorted(wanted)))})")
+    if filters.since is not None:
+        parts.append(f"valid_from >= {_day(filters.since)}")
+    if filters.until is not None:
+        parts.append(f"valid_from <= {_day(filters.until)}")
+    return " AND ".join(parts)
+
+
+def _day(day: Any) -> str:
+    return f"DATE '{day.isoformat()}'"
 
 
 def _literal(value: str) -> str:
     """A SQL string literal: the quote is the only character with a meaning inside one, and is doubled."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def _hits(rows: list[dict[str, Any]], scores: list[float]) -> list[Hit]:
-    hits = [Hit(chunk=_chunk(row), score=float(score)) for row, score in zip(rows, scores, strict=True)]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.chunk_id))
-
-
-def _chunk(row: dict[str, Any]) -> Chunk:
-    return Chunk(**{name: row[name] for name in _COLUMNS})
 
 
 @contextmanager

@@ -1,0 +1,149 @@
+"""How long a search takes, and what grows with the number of chunks: time, memory, the share an approximate index finds."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labkit.bench.crowd import crowd
+from labkit.bench.result import Figure
+from labkit.evaluate.statistics import mean_interval
+from labkit.llm import Embedder, TokenEmbedder
+from labkit.retrieve import HybridRetriever, LateInteraction, LexicalRetriever, Reranker, Rewriter, Search, convex_fusion
+from labkit.retrieve.rewrite import Vocabulary
+from labkit.retrieve.rerank import WEIGHTS
+from labkit.retrieve.store import Rows
+from labkit.retrieve.stores.lancedb import LanceStore
+from labkit.schema import Hit, RequestContext
+
+SIZES = {"ci": (5_000, 100_000), "laptop": (5_000, 100_000, 1_000_000), "gpu": (5_000, 100_000, 1_000_000)}
+"""Chunks, by profile of the settings."""
+_ASKED = 150  # searches timed per size
+_WARM = 20  # searches before the clock starts
+_PEER_ASKED = 6  # each takes LlamaIndex seconds at 100,000
+
+Asked = Sequence[tuple[str, RequestContext]]
+
+
+class _Given:
+    """A dense path for questions that were encoded before: what is timed is search alone."""
+
+    def __init__(self, store: LanceStore, vectors: dict[str, NDArray[np.float32]]) -> None:
+        self._store, self._vectors = store, vectors
+
+    def search(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
+        return self._store.search_dense(self._vectors[query], k, ctx)
+
+
+def growth(real: Rows, asked: Asked, encoder: Embedder, *, sizes: Sequence[int], seed: int) -> dict[str, Figure]:
+    """Figures for each size: hybrid search alone, recall of the vector index, seconds and memory to build.
+
+    At the smallest size also everything on (encode, search, rerank); at 100,000 also LlamaIndex's default retriever.
+    """
+    asked = asked[:_ASKED]
+    questions = [question for question, _ in asked]
+    vectors = dict(zip(questions, encoder.encode(questions), strict=True))
+    found: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for n in sizes:
+            name = f"{n // 1000}k" if n < 1_000_000 else f"{n // 1_000_000}m"
+            started = time.perf_counter()
+            store = crowd(real, n, Path(scratch), seed=seed, tokens=n == min(sizes))
+            found[f"build_s_{name}"] = Figure(value=time.perf_counter() - started, unit="s", n=n, direction="lower")
+            paths = {"dense": _Given(store, vectors), "lexical": LexicalRetriever(store)}
+            hybrid = HybridRetriever(dict(paths), fusion=partial(convex_fusion, weights=WEIGHTS))
+            seconds = timed(lambda q, ctx, found=hybrid: found.search(q, 10, ctx), asked)
+            found |= latency(f"hybrid_{name}", seconds, seed)
+            found[f"ann_recall_at_10_{name}"] = _ann_recall(store, asked, vectors)
+            if n == min(sizes) and isinstance(encoder, TokenEmbedder):
+                everything = Search(Reranker(store, encoder, LateInteraction.shipped()), Rewriter(Vocabulary.of(real.chunks)))
+                found |= latency("ask_retrieval", timed(lambda q, ctx: everything.search(q, 10, ctx), asked), seed)
+            if n == 100_000:
+                found |= _peer(store, asked, vectors, float(np.median(seconds)))
+            found[f"peak_memory_mb_{name}"] = Figure(value=_peak_mb(), unit="MB", n=n, direction="lower")
+    return found
+
+
+def timed(search: Callable[[str, RequestContext], object], asked: Asked) -> list[float]:
+    """Seconds of each search, after some that are not counted."""
+    for question, ctx in asked[:_WARM]:
+        search(question, ctx)
+    seconds = []
+    for question, ctx in asked:
+        started = time.perf_counter()
+        search(question, ctx)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def latency(name: str, seconds: Sequence[float], seed: int) -> dict[str, Figure]:
+    """``NAME_p50_ms`` with the interval of a bootstrapped median, and ``NAME_p99_over_p50``."""
+    p50, p99 = np.percentile(seconds, (50, 99))
+    rng = np.random.default_rng(seed)
+    medians = [float(np.median(rng.choice(seconds, len(seconds)))) for _ in range(500)]
+    low, high = np.percentile(medians, (2.5, 97.5))
+    return {
+        f"{name}_p50_ms": Figure(
+            value=1e3 * float(p50), unit="ms", n=len(seconds), ci95=(1e3 * float(low), 1e3 * float(high)), direction="lower"
+        ),
+        f"{name}_p99_over_p50": Figure(value=float(p99 / p50), n=len(seconds), direction="lower"),
+    }  # fmt: skip
+
+
+def _ann_recall(store: LanceStore, asked: Asked, vectors: dict[str, NDArray[np.float32]]) -> Figure:
+    """Share of the ten truly nearest readable chunks that the store's dense search finds."""
+    shares = []
+    every = [(rows.chunks, rows.vectors) for rows in store.rows()] if len(asked) else []
+    matrix = np.concatenate([part for _, part in every])
+    chunks = [chunk for part, _ in every for chunk in part]
+    masks: dict[tuple[object, ...], NDArray[np.bool_]] = {}
+    for question, ctx in asked:
+        key = (ctx.groups, ctx.tenant, ctx.as_of)
+        if key not in masks:
+            masks[key] = np.array(
+                [ctx.may_read(c.acl, c.tenant) and ctx.in_force(c.valid_from, c.valid_to) for c in chunks]
+            )
+        scores = np.where(masks[key], matrix @ vectors[question], -np.inf)
+        exact = {chunks[at].chunk_id for at in np.argpartition(-scores, 10)[:10] if np.isfinite(scores[at])}
+        if exact:
+            hits = {hit.chunk.chunk_id for hit in store.search_dense(vectors[question], 10, ctx)}
+            shares.append(len(exact & hits) / len(exact))
+    return Figure(value=float(np.mean(shares)), n=len(shares), ci95=mean_interval(shares, 0), direction="higher",
+                  peer="exact search")  # fmt: skip
+
+
+def _peer(
+    store: LanceStore, asked: Asked, vectors: dict[str, NDArray[np.float32]], ours: float
+) -> dict[str, Figure]:
+    """LlamaIndex's default vector index over the same vectors: its time, and how many times ours it is."""
+    from labkit.bench.llamapeer import default_retriever_over
+
+    texts = ((chunk, vector) for rows in store.rows() for chunk, vector in zip(rows.chunks, rows.vectors, strict=True))
+    retriever = default_retriever_over(texts, vectors, k=10)
+    few = asked[:_PEER_ASKED]
+    seconds = []
+    for question, _ in few:
+        started = time.perf_counter()
+        retriever.retrieve(question)
+        seconds.append(time.perf_counter() - started)
+    p50 = float(np.median(seconds))
+    ratios = (min(seconds) / ours, max(seconds) / ours)
+    return {
+        "llamaindex_p50_ms_100k": Figure(value=1e3 * p50, unit="ms", n=len(few), direction="none"),
+        "speed_ratio_llamaindex_100k": Figure(
+            value=p50 / ours, n=len(few), ci95=ratios, direction="higher", peer="llama-index VectorStoreIndex, default store"
+        ),
+    }  # fmt: skip
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
