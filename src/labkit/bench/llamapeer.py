@@ -30,7 +30,7 @@ def default_retriever_over(
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import TextNode
 
-    class Given(BaseEmbedding):
+    class Given(BaseEmbedding):  # type: ignore[misc]  # the library has no types
         """Looks vectors up."""
 
         def _get_query_embedding(self, query: str) -> list[float]:
@@ -43,7 +43,5 @@ def default_retriever_over(
         def _get_text_embedding(self, text: str) -> list[float]:
             raise NotImplementedError  # every node brings its vector
 
-    nodes = [
-        TextNode(id_=chunk.chunk_id, text=search_text(chunk), embedding=vector.tolist()) for chunk, vector in rows
-    ]
+    nodes = [TextNode(id_=chunk.chunk_id, text=search_text(chunk), embedding=vector.tolist()) for chunk, vector in rows]
     return VectorStoreIndex(nodes, embed_model=Given(model_name="given")).as_retriever(similarity_top_k=k)

@@ -103,7 +103,9 @@ def read_passages(corpus: Path, questions: Path) -> Passages:
                 todo='Write {"question": "…", "gold_titles": ["…"]}.',
             ) from error  # fmt: skip
         if not gold or gold - titles:
-            missing = f"gold titles that are not in the corpus: {sorted(gold - titles)[:3]}" if gold else "no gold title"
+            missing = (
+                f"gold titles that are not in the corpus: {sorted(gold - titles)[:3]}" if gold else "no gold title"
+            )
             raise InputError(f"A question has {missing}", where=f"{questions.name}, line {number}")
         asked.append((question, gold))
     if not documents or not asked:

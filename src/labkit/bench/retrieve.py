@@ -63,16 +63,16 @@ class Asked:
 def run(options: Options) -> tuple[BenchResult, Rows]:
     """Measure on a split of a world."""
     encoder = embedder(options.settings)
-    corpus = prepare_world(
-        options.settings, encoder, seed=options.seed, pack_dir=options.pack, profile=options.profile
-    )
+    corpus = prepare_world(options.settings, encoder, seed=options.seed, pack_dir=options.pack, profile=options.profile)
     manifest = corpus.manifest()
     assert manifest is not None
     opened = open_index(corpus.index, encoder, world=manifest.world_version)
     asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
     values = {name: _values(retriever, asked, name) for name, retriever in systems(opened, encoder).items()}
     values[_PEER] = _peer_values(opened, encoder, asked)
-    figures = _quality(values, asked, options.seed) | safety(default_retriever(opened, encoder), asked, opened, options.seed)
+    figures = _quality(values, asked, options.seed) | safety(
+        default_retriever(opened, encoder), asked, opened, options.seed
+    )
     single = [(a.question.text, a.ctx) for a in asked if a.question.type == "single_hop"]
     if single:
         sizes = SIZES[options.settings.profile]
@@ -150,7 +150,9 @@ def _peer_values(opened: Index, encoder: Embedder, asked: Sequence[Asked]) -> Va
 
     texts = [a.question.text for a in asked]
     vectors = dict(zip(texts, encoder.encode(texts), strict=True))
-    rows = [(chunk, vector) for part in opened.store.rows() for chunk, vector in zip(part.chunks, part.vectors, strict=True)]
+    rows = [
+        (chunk, vector) for part in opened.store.rows() for chunk, vector in zip(part.chunks, part.vectors, strict=True)
+    ]
     retriever = default_retriever_over(rows, vectors, k=max(DEPTHS))
     runs = {
         a.question.question_id: [node.node.node_id for node in retriever.retrieve(a.question.text)]
@@ -209,7 +211,9 @@ def _stranger(rng: random.Random, chunks: Sequence[Chunk]) -> RequestContext:
     chosen = rng.sample(groups, rng.randint(0, min(2, len(groups)))) + rng.sample(invented, rng.randint(0, 2))
     day = START + timedelta(days=rng.randint(-30, (END - START).days + 400))
     tenant = rng.choice([_TENANT, _TENANT, _TENANT, "default", "other' OR ''='"])
-    return RequestContext(principal="stranger", groups=frozenset(chosen), tenant=tenant, as_of=min(day, date(2030, 1, 1)))
+    return RequestContext(
+        principal="stranger", groups=frozenset(chosen), tenant=tenant, as_of=min(day, date(2030, 1, 1))
+    )
 
 
 def _sees(ctx: RequestContext, chunk: Chunk) -> bool:
@@ -228,9 +232,7 @@ def _all_rows(opened: Index) -> StoreRows:
 def _mean(values: Sequence[float], seed: int) -> Figure:
     if not values:
         return Figure(value=None, n=0, direction="higher", status="skipped: no question of this kind")
-    return Figure(
-        value=sum(values) / len(values), n=len(values), ci95=mean_interval(values, seed), direction="higher"
-    )
+    return Figure(value=sum(values) / len(values), n=len(values), ci95=mean_interval(values, seed), direction="higher")
 
 
 def _gain(before: Sequence[float], after: Sequence[float], seed: int, peer: str) -> Figure:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from labkit.course.faults import Fault
+from labkit.course.faults import Fault, named
 from labkit.errors import ConfigError, InputError
 from labkit.schema import Record
 
@@ -127,7 +127,7 @@ class Drill:
         """
         kind = self._kind(number)
         seed = secrets.randbits(32) if seed is None else seed
-        code = Random(f"{number}/{seed}").choice([fault.code for fault in kind.faults])
+        code = drawn(number, seed, kind.faults)
         page, begun = kind.scene().start(code, seed)
         salt = secrets.token_hex(8)
         self._save(
@@ -171,23 +171,21 @@ class Drill:
             InputError: no drill is under way, there is no such cause, or the evidence is malformed.
         """
         state, kind, fault = self._under_way()
-        if cause not in {known.code for known in kind.faults}:
-            codes = ", ".join(known.code for known in kind.faults)
-            raise InputError(f"There is no cause {cause!r}", todo=f"There are: {codes}.")
+        named(cause, kind.faults)
         missing = kind.scene().missing(fault.code, evidence, state.begun)
-        named, shown = cause == fault.code, missing is None
+        right, shown = cause == fault.code, missing is None
         now = self._now()
-        if named and shown:
+        if right and shown:
             message = f"The truth: {fault.cause}\nWhat proves it: {fault.proof}."
             state = state.model_copy(update={"ended": now})
         else:
             hint = fault.hints[min(state.wrong, len(fault.hints) - 1)]
             state = state.model_copy(update={"wrong": state.wrong + 1})
             # What the evidence lacks gives the cause away.
-            why = f"The evidence: {missing}.\n" if named else ""
+            why = f"The evidence: {missing}.\n" if right else ""
             message = f"{why}Hint: {hint}"
         self._save(state)
-        return Verdict(named, shown, (now - state.started).total_seconds() / 60, state.wrong, message)
+        return Verdict(right, shown, (now - state.started).total_seconds() / 60, state.wrong, message)
 
     def status(self) -> str:
         """Which drill is under way, since when, and its page.
@@ -231,6 +229,11 @@ class Drill:
         scratch = self._file.with_name(f".{FILE}.{secrets.token_hex(4)}")
         scratch.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
         scratch.replace(self._file)
+
+
+def drawn(number: int, seed: int, faults: Sequence[Fault]) -> str:
+    """The code of the fault that a seed injects."""
+    return Random(f"{number}/{seed}").choice(faults).code
 
 
 def _hashed(salt: str, code: str) -> str:

@@ -27,6 +27,7 @@ def start(
 ) -> None:
     """Inject a fault and print the page. The clock runs from here."""
     typer.echo(_drill().start(number, seed))
+    typer.echo("The clock runs. Look around: labkit drill ask, causes, status. Then: labkit drill answer.")
 
 
 @drill_app.command()

@@ -17,7 +17,7 @@ from labkit.evaluate.grading import value_correct
 from labkit.schema import Chunk
 from labkit.world.questions import Question
 
-SIZE = 60
+SIZE = 80
 """Questions of an exam."""
 
 LEAK = "software/assistant/questions-of-the-check.md"
@@ -156,7 +156,7 @@ EXAM_FAULTS: tuple[ExamFault, ...] = (
     ),
     ExamFault(
         code="easy_types_only",
-        cause="The check asks only for what one sentence states; the pilot also asked for the rest.",
+        cause="People wrote the check's questions, but only such as one sentence answers; the pilot asked for more.",
         proof="a wrong row of the pilot that is no simple look-up, a kind the check has none of",
         hints=(
             "Right and wrong are graded alike on both sheets. Look at what is asked.",

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labkit.errors import InputError
 from labkit.pipeline.text import identifiers
 from labkit.retrieve.store import MAX_K, Rows, Store, TokenVectors, search_terms
 from labkit.retrieve.terms import terms
@@ -60,6 +62,21 @@ class StoreFault(Fault):
 
     broken: Callable[[Store], Store]
     shows: Callable[[str, Sequence[Hit], Sequence[Hit], RequestContext], bool]
+
+
+AnyFault = TypeVar("AnyFault", bound=Fault)
+
+
+def named(code: str, faults: Sequence[AnyFault]) -> AnyFault:
+    """The fault of that code.
+
+    Raises:
+        InputError: there is none.
+    """
+    for fault in faults:
+        if fault.code == code:
+            return fault
+    raise InputError(f"There is no cause {code!r}", todo=f"There are: {', '.join(fault.code for fault in faults)}.")
 
 
 class Wrapped:

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labkit.bench.answer import asked_by
-from labkit.course.examfaults import EXAM_FAULTS, LEAK, Exam, ExamFault, Item, Stated, honest
+from labkit.course.examfaults import EXAM_FAULTS, LEAK, Exam, Item, Stated, honest
+from labkit.course.faults import named
+from labkit.course.sheet import Row, differ, shown, sit, summed
 from labkit.course.wrongpart import listed, on_day
 from labkit.errors import InputError
-from labkit.evaluate.statistics import proportion_interval
 from labkit.llm import Embedder
 from labkit.pipeline import ABSTENTION
 from labkit.pipeline.text import contains, identifiers, sentences
@@ -43,12 +44,10 @@ SHEETS = ("check", "pilot")
 
 PILOT = 120
 SAMPLE = 6
+_MIXTURES = 5  # tried before giving up: by chance a check may flatter too little to be noticed
 _PASSAGES = 3
 _STEP = 0.05  # what a place further down costs a sentence
 _OVERLAP = 0.8  # share of a question's words that an answer in its own words holds
-
-Row = dict[str, Any]
-"""A graded answer: row, question_id, question, wanted, answer, cited, right."""
 
 PAGE = """\
 From: Ines Duarte
@@ -117,17 +116,21 @@ class Pilot:
         Raises:
             InputError: with these questions the flattered check is no better than the pilot.
         """
-        pilot, rest = split(self._questions, seed)
-        check = fault(code).exam(rest, self._stated)
-        assistant = self._installed(check)
-        begun = {"check": sit(assistant, check, "C"), "pilot": sit(assistant, pilot, "P")}
-        if not differ(begun["check"], begun["pilot"]):
-            raise InputError("With these questions check and pilot agree", todo="Start with another --seed.")
+        for mixture in range(seed, seed + _MIXTURES):
+            pilot, rest = split(self._questions, mixture)
+            check = named(code, EXAM_FAULTS).exam(rest, self._stated)
+            assistant = self._installed(check)
+            begun = {"check": sit(assistant, check, "C"), "pilot": sit(assistant, pilot, "P")}
+            if differ(begun["check"], begun["pilot"]):
+                return self._page(begun, seed), begun
+        raise InputError("With these questions check and pilot agree", todo="Start with another --seed.")
+
+    def _page(self, begun: Mapping[str, list[Row]], seed: int) -> str:
         rows = "\n\n".join(
-            f"From the {name}:\n{shown(Random(seed).sample(sheet, SAMPLE))}" for name, sheet in begun.items()
+            f"From the {name}:\n{shown(Random(seed).sample(sheet, min(SAMPLE, len(sheet))))}"
+            for name, sheet in begun.items()
         )
-        page = PAGE.format(check=summed(begun["check"]), pilot=summed(begun["pilot"]), rows=rows)
-        return page, begun
+        return PAGE.format(check=summed(begun["check"]), pilot=summed(begun["pilot"]), rows=rows)
 
     def ask(self, code: str, question: str, *, k: int, as_of: date | None) -> str:
         """What the assistant of the check answers, and what it found.
@@ -161,8 +164,14 @@ class Pilot:
         if row is None:
             raise InputError(f"There is no row {evidence!r}", todo="Name one, such as C-07: labkit drill rows.")
         sheet = "check" if row in begun["check"] else "pilot"
-        lacks = getattr(self, f"_{code}")(row, sheet, begun)
-        return lacks if lacks is None else f"{lacks}; what counts is {fault(code).proof}"
+        proofs = {
+            "own_faq": self._own_faq,
+            "leaked_questions": self._leaked_questions,
+            "easy_types_only": self._easy_types_only,
+            "graded_by_contains": self._graded_by_contains,
+        }
+        lacks = proofs[code](row, sheet, begun)
+        return lacks if lacks is None else f"{lacks}; what counts is {named(code, EXAM_FAULTS).proof}"
 
     def _own_faq(self, row: Row, sheet: str, begun: Mapping[str, Any]) -> str | None:
         if sheet != "check" or not row["right"]:
@@ -218,48 +227,6 @@ def split(questions: Sequence[Question], seed: int) -> tuple[Exam, list[Question
     return Exam(tuple(Item(question.text, question) for question in mixed[:PILOT]), honest), mixed[PILOT:]
 
 
-def sit(assistant: Assistant, exam: Exam, letter: str) -> list[Row]:
-    """Ask every question as its asker and grade the answers with the exam's grader."""
-    rows = []
-    for n, item in enumerate(exam.items, 1):
-        answer = assistant.ask(item.text, asked_by(item.question))
-        rows.append(
-            {
-                "row": f"{letter}-{n:02}", "question_id": item.question.question_id, "question": item.text,
-                "wanted": item.question.value, "answer": answer.text,
-                "cited": answer.citations[0].source_path if answer.citations else "",
-                "right": exam.grader(item.question, answer.text, answer.abstained),
-            }
-        )  # fmt: skip
-    return rows
-
-
-def differ(check: Sequence[Row], pilot: Sequence[Row]) -> bool:
-    """Whether the check is better beyond chance: its 95 % interval lies above the pilot's."""
-    low, high = _interval(check), _interval(pilot)
-    return low is not None and high is not None and low[0] > high[1]
-
-
-def summed(sheet: Sequence[Row]) -> str:
-    """``21 of 60 right (35 %, 95 % interval 24 to 48)``."""
-    right, interval = sum(row["right"] for row in sheet), _interval(sheet)
-    if interval is None:
-        return "no rows"
-    low, high = (round(100 * bound) for bound in interval)
-    return f"{right} of {len(sheet)} right ({right / len(sheet):.0%}, 95 % interval {low} to {high})"
-
-
-def shown(sheet: Sequence[Row]) -> str:
-    """Rows as lines for a terminal."""
-    lines = []
-    for row in sheet:
-        said = " ".join(row["answer"].split())
-        lines.append(f"  {row['row']}  {'right' if row['right'] else 'wrong'}  {row['question']}")
-        lines.append(f"        wanted: {row['wanted'] or '(no answer)'}")
-        lines.append(f"        answer: {said[:160]}" + (f"  [{row['cited']}]" if row["cited"] else ""))
-    return "\n".join(lines)
-
-
 def stated_in(world: Path, questions: Sequence[Question]) -> dict[str, str]:
     """Question id → the sentence its evidence points at, from the texts the world was written with."""
     texts: dict[str, str] = {}
@@ -274,25 +241,11 @@ def stated_in(world: Path, questions: Sequence[Question]) -> dict[str, str]:
     return found
 
 
-def fault(code: str) -> ExamFault:
-    """The fault of that code.
-
-    Raises:
-        InputError: there is none.
-    """
-    for known in EXAM_FAULTS:
-        if known.code == code:
-            return known
-    raise InputError(f"There is no fault {code!r}", todo=f"There are: {', '.join(f.code for f in EXAM_FAULTS)}.")
-
-
-def _interval(sheet: Sequence[Row]) -> tuple[float, float] | None:
-    return proportion_interval(sum(row["right"] for row in sheet), len(sheet))
-
-
 def _nearest(question: str, hits: Sequence[Hit]) -> Citation | None:
     """Of all passages, the sentence that shares most terms with the question, with the one after it."""
     wanted = set(query_terms(question))
+    if not wanted:
+        return None
     best: tuple[float, Citation] | None = None
     for rank, hit in enumerate(hits):
         chunk, around = hit.chunk, set(terms(place(hit.chunk)))

@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from labkit.course.faults import STORE_FAULTS, TOP, StoreFault
+from labkit.course.faults import STORE_FAULTS, TOP, named
 from labkit.errors import InputError
 from labkit.llm import Embedder
 from labkit.retrieve import Index, default_retriever
@@ -129,27 +129,16 @@ class WrongPart:
         """
         if " ".join(evidence.casefold().split()) in {" ".join(text.casefold().split()) for text in begun["asked"]}:
             return "that question is on the page; bring one of your own"
+        fault = named(code, STORE_FAULTS)
         broken = self._broken(code).search(evidence, DEPTH, STAFF)
         whole = self._whole.search(evidence, DEPTH, STAFF)
-        if fault(code).shows(evidence, broken, whole, STAFF):
+        if fault.shows(evidence, broken, whole, STAFF):
             return None
-        return f"asked of a whole system, that question does not differ as it must; what counts is {fault(code).proof}"
+        return f"a whole system does not answer that question otherwise in this way; what counts is {fault.proof}"
 
     def _broken(self, code: str) -> Retriever:
-        store: Any = fault(code).broken(self._index.store)
+        store: Any = named(code, STORE_FAULTS).broken(self._index.store)
         return default_retriever(replace(self._index, store=store), self._embedder)
-
-
-def fault(code: str) -> StoreFault:
-    """The fault of that code.
-
-    Raises:
-        InputError: there is none.
-    """
-    for known in STORE_FAULTS:
-        if known.code == code:
-            return known
-    raise InputError(f"There is no fault {code!r}", todo=f"There are: {', '.join(f.code for f in STORE_FAULTS)}.")
 
 
 def on_day(as_of: date | None) -> RequestContext:

@@ -25,7 +25,8 @@ Backend = Literal["numpy", "fp32", "bf16", "int8"]
 
 _GELU_ROWS = 32
 _TILE = 16  # output features per product of a short text
-_SHORT = 40  # tokens up to which such products go without OpenBLAS's packing (rows * inner * _TILE below a million)
+_ROWS = 40  # tokens per such product: rows * inner * _TILE below a million keeps OpenBLAS from packing
+_FEW = 128  # tokens up to which tiles are worth it
 
 
 class Ops(Protocol):
@@ -146,13 +147,17 @@ class _NumpyOps:
 
     def _product(self, x: Array, weight: Array) -> Array:
         features, width = weight.shape
-        if len(x) > _SHORT or features % _TILE:
+        if len(x) > _FEW or features % _TILE:
             product: Array = x @ weight.T
             return product
-        # A few rows: OpenBLAS would spend most of the time copying the weights into its own layout, and wake other
-        # threads. Products of tiles are small enough that it does neither, and take half as long.
-        tiles: Array = np.matmul(x, weight.reshape(-1, _TILE, width).swapaxes(1, 2))
-        return tiles.swapaxes(0, 1).reshape(len(x), features)
+        # A few rows: OpenBLAS would spend most of the time copying the weights into its own layout, and wake threads
+        # that spin while other processes want the cores. Products of tiles are too small for either.
+        tiles = weight.reshape(-1, _TILE, width).swapaxes(1, 2)
+        product = np.empty((len(x), features), np.float32)
+        for start in range(0, len(x), _ROWS):
+            part = np.matmul(x[start : start + _ROWS], tiles)  # (tiles, rows, _TILE)
+            product[start : start + _ROWS] = part.swapaxes(0, 1).reshape(-1, features)
+        return product
 
     def layer_norm(self, x: Any, name: str, eps: float) -> Any:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]

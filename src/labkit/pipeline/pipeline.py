@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 from labkit.errors import EndpointError
@@ -18,6 +19,7 @@ from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, quote
 from labkit.pipeline.select import Passage
 from labkit.pipeline.text import is_rambling, sentences
+from labkit.retrieve.rewrite import asked_day
 from labkit.retrieve.store import check_search
 from labkit.schema import (
     Answer,
@@ -85,6 +87,8 @@ class Pipeline:
     def ask(self, question: str, ctx: RequestContext) -> Answer:
         """Answer a question from the documents ``ctx`` may read, with a citation, or abstain.
 
+        A question that says *as of* an earlier day is answered from what was in force then.
+
         ``confidence`` is the lowest of three shares: similarity of the nearest sentence, question words found in the
         passages, answer words found in the cited sentence. It orders answers; it is not yet a probability.
 
@@ -93,6 +97,9 @@ class Pipeline:
             Cancelled, DeadlineExceeded, BudgetExceeded: the request's own limits.
         """
         question = check_search(question, self._hits)
+        day = asked_day(question)
+        if day is not None and day < ctx.as_of:
+            ctx = replace(ctx, as_of=day)
         timings: dict[str, float] = {}
         answer = Answer(text=ABSTENTION, abstained=True, route="abstain", versions=self.versions)
 

@@ -111,7 +111,9 @@ def _shipped(file: Path, sha256: str) -> LateInteraction:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         todo = "Restore the file, or pin its hash in labkit/retrieve/late.py."
-        raise ModelMismatch(f"Not the pinned weights: {found[:12]}… instead of {sha256[:12]}…", where=file.name, todo=todo)
+        raise ModelMismatch(
+            f"Not the pinned weights: {found[:12]}… instead of {sha256[:12]}…", where=file.name, todo=todo
+        )
     return LateInteraction.from_bytes(data)
 
 

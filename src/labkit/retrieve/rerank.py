@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from labkit.errors import InputError
+from labkit.llm import Embedder, TokenEmbedder
 from labkit.retrieve.fuse import convex_fusion, scaled
 from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.store import MAX_K, Store, check_search
 from labkit.schema import Hit, RequestContext
 
 if TYPE_CHECKING:
-    from labkit.llm import Embedder, TokenEmbedder
     from labkit.llm.embed import Encoded
 
 _WORD = re.compile(r"[^\W_]+")
@@ -45,7 +46,7 @@ RERANKED = 50
 def unfamiliar(question: str, embedder: Embedder) -> float:
     """Share of a question's words that the encoder sees in pieces or as figures: identifiers, names it never read."""
     words = _WORD.findall(question)
-    broken = sum(word.isdigit() or embedder.count_tokens(word) > 1 for word in words)
+    broken: int = sum(word.isdigit() or embedder.count_tokens(word) > 1 for word in words)
     return broken / max(1, len(words))
 
 
@@ -82,27 +83,35 @@ class Reranker:
 
     Args:
         store: holds chunks, vectors and token vectors.
-        embedder: the encoder both were made with.
+        embedder: the encoder both were made with; it shows its tokens.
         late: the projections they were made with.
         depth: hits taken from each path, if k is not larger.
         reranked: how many candidates are compared token by token; the others keep their fused order behind them.
+        remembered: questions whose encoding is kept, for those that are asked again.
+
+    Raises:
+        InputError: the encoder does not show its tokens.
     """
 
     def __init__(
         self,
         store: Store,
-        embedder: TokenEmbedder,
+        embedder: Embedder,
         late: LateInteraction,
         *,
         depth: int = DEPTH,
         reranked: int = RERANKED,
+        remembered: int = 256,
     ) -> None:
+        if not isinstance(embedder, TokenEmbedder):
+            raise InputError(f"{embedder.name} does not show its tokens", todo="Fuse the two paths without reranking.")
         self._store, self._late, self._depth, self._reranked = store, late, depth, reranked
-        self._unfamiliar = lru_cache(maxsize=256)(lambda text: unfamiliar(text, embedder))
 
-        @lru_cache(maxsize=256)
-        def encode(text: str) -> Encoded:
-            return embedder.encode_tokens([text])[0]
+        tokens_of = embedder.encode_tokens
+
+        @lru_cache(maxsize=remembered)
+        def encode(text: str) -> tuple[Encoded, float]:
+            return tokens_of([text])[0], unfamiliar(text, embedder)
 
         self._encode = encode
 
@@ -115,11 +124,11 @@ class Reranker:
         query = check_search(query, k)
         ctx.check()
         with ctx.trace.span("retrieve.encode"):
-            question = self._encode(query)
+            question, distrust = self._encode(query)
         candidates = self.candidates(query, question, k, ctx)
         ctx.check()
         with ctx.trace.span("retrieve.rerank"):
-            return self._ranked(candidates, question, self._unfamiliar(query))[:k]
+            return self._ranked(candidates, question, distrust)[:k]
 
     def candidates(self, query: str, question: Encoded, k: int, ctx: RequestContext) -> Candidates:
         """What both paths find."""

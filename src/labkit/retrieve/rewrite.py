@@ -35,11 +35,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzäöüåéèßñçøæ"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
 _DAY = re.compile(
-    r"\b(?:as of|as at|on|by)\s+(?:the\s+)?"
+    r"\b(?:as of|as at)\s+(?:the\s+)?"
     rf"(?:(?P<iso>\d{{4}}-\d\d-\d\d)|(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s+(?:of\s+)?{_MONTH},?\s+(?P<year>\d{{4}}))\b",
     re.IGNORECASE,
 )
-_MONTH_ASKED = re.compile(rf"\b(?:as of|as at|in)\s+{_MONTH},?\s+(?P<year>\d{{4}})\b", re.IGNORECASE)
+_MONTH_ASKED = re.compile(rf"\b(?:as of|as at)\s+{_MONTH},?\s+(?P<year>\d{{4}})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,10 @@ def split(question: str) -> tuple[str, ...]:
 
 
 def asked_day(question: str) -> date | None:
-    """The day *as of* which a question asks, if it names one: ``on 5 January 2024``, ``as of March 2025`` (its last day).
+    """The day *as of* which a question asks, if it says so; of ``as of March 2025`` the last.
 
-    What a question only mentions (*since 2023*, *until May*) does not move the day it is asked for.
+    A day a question only mentions (*what happened on 5 January*, *since 2023*) does not move the day it is asked for:
+    what tells of it was written later.
     """
     if match := _DAY.search(question):
         if match["iso"]:

@@ -35,15 +35,16 @@ def ranker(index: Index, embedder: Embedder) -> Retriever:
     """The default ranking, of questions as they are."""
     if index.info.late and isinstance(embedder, TokenEmbedder):
         return Reranker(index.store, embedder, LateInteraction.shipped())
-    paths: dict[str, Retriever] = {"dense": DenseRetriever(index.store, embedder), "lexical": LexicalRetriever(index.store)}
+    paths: dict[str, Retriever] = {
+        "dense": DenseRetriever(index.store, embedder),
+        "lexical": LexicalRetriever(index.store),
+    }
     return HybridRetriever(paths, fusion=partial(convex_fusion, weights=WEIGHTS))
 
 
 def plain_retriever(index: Index, embedder: Embedder) -> Retriever:
     """Both paths fused by rank, questions as they are: what the course starts from."""
-    return HybridRetriever(
-        {"dense": DenseRetriever(index.store, embedder), "lexical": LexicalRetriever(index.store)}
-    )
+    return HybridRetriever({"dense": DenseRetriever(index.store, embedder), "lexical": LexicalRetriever(index.store)})
 
 
 class Search:

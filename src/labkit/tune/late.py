@@ -1,10 +1,11 @@
-"""Trains the late interaction of :mod:`labkit.retrieve.late`: ``python -m labkit.tune.late --out src/labkit/retrieve/late.npz``.
+"""Trains the late interaction of :mod:`labkit.retrieve.late`: ``python -m labkit.tune.late --out FILE``.
 
 It reads the train questions of several worlds, finds candidates with the two paths of retrieval, and learns how to
-project a question's token states so that a passage that states the fact comes before those that only look like it: the wrong passages of a question's own candidates are its hard negatives. So that what it learns of one
-company's questions does not spoil other text, it is held to what the untrained interaction says on natural prose
-(*learning without forgetting*: Li and Hoiem 2016): paragraphs of the PEPs and runbooks in ``LABKIT_DATA``. The same
-command gives the same figures on the same machine; pin the hash it prints in ``labkit/retrieve/late.py``.
+project a question's token states so that a passage that states the fact comes before those that only look like it:
+the wrong passages of a question's own candidates are its hard negatives. So that what it learns of one company's
+questions does not spoil other text, it is held to what the untrained interaction says on natural prose (*learning
+without forgetting*: Li and Hoiem 2016): paragraphs of the PEPs and runbooks in ``LABKIT_DATA``. The same command
+gives the same figures on the same machine; pin the hash it prints in ``labkit/retrieve/late.py``.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from tqdm import tqdm
 from labkit.errors import ConfigError
 from labkit.evaluate.corpus import gold_paths, prepare_tables, read_facts, read_questions
 from labkit.evaluate.stages import needs_of
-from labkit.llm import TokenEmbedder, embedder
-from labkit.llm.embed import Encoded
+from labkit.llm import embedder
+from labkit.llm.embed import Encoded, LocalEmbedder
 from labkit.retrieve.index import read_chunks
 from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.rerank import DEPTH, LATE, RERANKED, Candidates, unfamiliar
@@ -84,7 +85,7 @@ def train(settings: Settings, seeds: Sequence[int] = SEEDS) -> LateInteraction:
         ConfigError: there is no natural prose, or the encoder shows no tokens.
     """
     encoder = embedder(settings)
-    if not isinstance(encoder, TokenEmbedder):
+    if not isinstance(encoder, LocalEmbedder):
         raise ConfigError("The encoder does not show its tokens", todo="Unset LABKIT_EMBED_URL.")
     rng = random.Random(0)
     paragraphs, sentences = _prose(settings.data, encoder, rng)
@@ -93,7 +94,7 @@ def train(settings: Settings, seeds: Sequence[int] = SEEDS) -> LateInteraction:
     return _fitted(examples, paragraphs, sentences, start, encoder.name, rng)
 
 
-def _examples(settings: Settings, seed: int, encoder: TokenEmbedder) -> list[Example]:
+def _examples(settings: Settings, seed: int, encoder: LocalEmbedder) -> list[Example]:
     """The single-hop train questions of a world, with what retrieval finds for them."""
     tables, world = prepare_tables(settings, seed=seed)
     chunks = read_chunks(tables)
@@ -121,7 +122,7 @@ def _examples(settings: Settings, seed: int, encoder: TokenEmbedder) -> list[Exa
 
 
 def _example(
-    store: LanceStore, encoder: TokenEmbedder, text: str, question: Encoded, right: frozenset[str],
+    store: LanceStore, encoder: LocalEmbedder, text: str, question: Encoded, right: frozenset[str],
     ctx: RequestContext, states: dict[str, Any],
 ) -> Example:  # fmt: skip
     lists = {
@@ -136,7 +137,7 @@ def _example(
     )  # fmt: skip
 
 
-def _prose(data: Path | None, encoder: TokenEmbedder, rng: random.Random) -> tuple[list[Array], list[Array]]:
+def _prose(data: Path | None, encoder: LocalEmbedder, rng: random.Random) -> tuple[list[Array], list[Array]]:
     """Token states of natural paragraphs, and of sentences out of others."""
     folders = [data / name for name in ("peps", "prometheus-runbooks")] if data else []
     files = sorted(path for folder in folders for pattern in ("*.rst", "*.md") for path in folder.rglob(pattern))
@@ -236,7 +237,11 @@ def _ranking_loss(model: _Interaction, example: Example, scale: Any, rng: random
 
     wrong = np.flatnonzero(~example.right).tolist()
     others = wrong[_HARD:]
-    chosen = [rng.choice(np.flatnonzero(example.right).tolist()), *wrong[:_HARD], *rng.sample(others, min(_EASY, len(others)))]
+    chosen = [
+        rng.choice(np.flatnonzero(example.right).tolist()),
+        *wrong[:_HARD],
+        *rng.sample(others, min(_EASY, len(others))),
+    ]
     late = model(example.states, [example.passages[i] for i in chosen], _DROPPED)
     scores = _tensor(example.first[chosen]) + LATE * late
     return -torch.log_softmax(torch.exp(scale) * scores, 0)[0]

@@ -128,7 +128,7 @@ def test_a_change_without_seal_is_noticed(built, encoder):
     assert open_index(built, encoder).info.chunks == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"table": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"table": 1, "layout": 2}'])
 def test_a_damaged_record_is_refused(built, encoder, text):
     (built / "index.json").write_text(text)
     with pytest.raises(StoreError, match="damaged"):

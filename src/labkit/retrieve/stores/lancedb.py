@@ -1,9 +1,10 @@
 """The embedded store: LanceDB, vectors and native full text in a local folder.
 
 Access, day and filters are decided on a :class:`~labkit.retrieve.stores.snapshot.Snapshot` before ranking. Dense
-search is exact up to 20,000 chunks; from there on :meth:`LanceStore.optimize` builds LanceDB's vector index (IVF with
-8-bit scalar quantization). Queries go to the Lance dataset below the table, which answers in half the time of the
-table's own query builder. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index` does.
+search runs in memory up to 200,000 chunks; from there on :meth:`LanceStore.optimize` builds LanceDB's vector index
+(IVF with 8-bit scalar quantization). Full text is LanceDB's own. Queries go to the Lance dataset below the table,
+which answers in half the time of the table's own query builder. It does not know which encoder made the vectors;
+:mod:`labkit.retrieve.index` does.
 """
 
 from __future__ import annotations
@@ -17,13 +18,22 @@ from typing import TYPE_CHECKING, Any
 import lancedb
 import numpy as np
 import pyarrow as pa
-from lancedb.index import FTS, IvfSq
 from lance.query import MatchQuery
+from lancedb.index import FTS, IvfSq
 from numpy.typing import NDArray
 
 from labkit.errors import IndexMissing, InputError, StoreError
 from labkit.retrieve.store import Rows, TokenVectors, check_k, search_terms
-from labkit.retrieve.stores.snapshot import COLUMNS, EXACT_UP_TO, TERMS, TOKEN_COUNT, TOKENS, VECTOR, Snapshot, unpacked
+from labkit.retrieve.stores.snapshot import (
+    COLUMNS,
+    RESIDENT_UP_TO,
+    TERMS,
+    TOKEN_COUNT,
+    TOKENS,
+    VECTOR,
+    Snapshot,
+    unpacked,
+)
 from labkit.retrieve.terms import query_terms
 from labkit.schema import Chunk, Filters, Hit, RequestContext, arrow_schema
 
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 4_096  # rows per write and per read of everything
-_PROBES = 16  # partitions of the vector index that are searched: recall against exact search above 0.95
+_PROBES = 32  # partitions of the vector index that are searched: recall against exact search above 0.95
 _DEEPEST = 4_000  # candidates taken without a filter before the database is asked to filter itself
 
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -40,6 +50,8 @@ Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 class LanceStore:
     """Implements :class:`labkit.retrieve.store.Store`. Readers may search while one writer writes.
+
+    What another process or another store object writes is seen by opening the table again.
 
     Use :meth:`create` or :meth:`open`.
     """
@@ -96,7 +108,7 @@ class LanceStore:
         if not len(chunks):
             return
         rows = self._arrow(chunks, vectors, tokens)
-        with _explained(self._where):
+        with self._writing():
             merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(rows)
 
@@ -112,14 +124,14 @@ class LanceStore:
         if not len(chunks):
             return
         rows = self._arrow(chunks, vectors, tokens)
-        with _explained(self._where):
+        with self._writing():
             self._table.add(rows)
 
     def optimize(self) -> None:
         """Bring the full-text and vector indexes up to date. Until then new rows are searched by scanning them."""
-        with _explained(self._where):
+        with self._writing():
             count = self._table.count_rows()
-            if count > EXACT_UP_TO and not self._has_vector_index():
+            if count > RESIDENT_UP_TO and not self._has_vector_index():
                 config = IvfSq(distance_type="dot", num_partitions=max(1, isqrt(count)))
                 self._table.create_index(VECTOR, config=config)
             self._table.optimize()
@@ -129,7 +141,7 @@ class LanceStore:
         wanted = ", ".join(_literal(doc_id) for doc_id in sorted(set(doc_ids)))
         if not wanted:
             return 0
-        with _explained(self._where):
+        with self._writing():
             before = self._table.count_rows()
             self._table.delete(f"doc_id IN ({wanted})")
             return int(before - self._table.count_rows())
@@ -142,8 +154,8 @@ class LanceStore:
             mask = now.readable(ctx)
             if not mask.any():
                 return []
-            if now.vectors is not None:
-                return _hits(now, *_exact(now.vectors, vector, mask, k))
+            if now.nearest is not None:
+                return _hits(now, *now.nearest.search(vector, mask, k))
 
             def search(n: int, sql: str | None) -> Found:
                 nearest = {"column": VECTOR, "q": vector, "k": n, "metric": "dot", "nprobes": _PROBES}
@@ -206,12 +218,19 @@ class LanceStore:
             yield from self._table.to_lance().to_batches(columns=columns, batch_size=_PAGE)
 
     def _now(self) -> Snapshot:
-        """The snapshot of the table's present version."""
+        """The snapshot of the table as this store last left it; made anew after a write."""
         with self._lock:
-            dataset = self._table.to_lance()
-            if self._snapshot is None or self._snapshot.dataset.version != dataset.version:
-                self._snapshot = Snapshot(dataset)
+            if self._snapshot is None:
+                self._snapshot = Snapshot(self._table.to_lance())
             return self._snapshot
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Around a change: searches go on with the old snapshot until it is done."""
+        with _explained(self._where):
+            yield
+        with self._lock:
+            self._snapshot = None
 
     def _has_vector_index(self) -> bool:
         return any(VECTOR in index.columns for index in self._table.list_indices())
@@ -257,17 +276,6 @@ def _scanned(now: Snapshot, **search: Any) -> pa.Table:
     return now.dataset.scanner(
         with_row_id=True, prefilter=True, disable_scoring_autoprojection=True, **search
     ).to_table()
-
-
-def _exact(
-    vectors: NDArray[np.float32], vector: NDArray[np.float32], mask: NDArray[np.bool_], k: int
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Positions and cosines of the k nearest rows of a mask."""
-    scores = np.where(mask, vectors @ vector, -np.inf)
-    k = min(k, int(mask.sum()))
-    best = np.argpartition(-scores, k - 1)[:k]
-    best = best[np.argsort(-scores[best], kind="stable")]
-    return best, scores[best]
 
 
 def _qualified(

@@ -2,7 +2,7 @@
 
 Deciding in memory which chunks qualify costs microseconds where a database would scan columns. One snapshot belongs
 to one version of the table, so a search sees the table before or after a write, never in between. Up to
-:data:`EXACT_UP_TO` chunks it holds the vectors too, and dense search is an exact product.
+:data:`RESIDENT_UP_TO` chunks it holds their columns and vectors too.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from labkit.retrieve.stores.nearest import Nearest
 from labkit.schema import Chunk, Filters, RequestContext
 
 if TYPE_CHECKING:
     from labkit.retrieve.store import TokenVectors
 
-EXACT_UP_TO = 20_000
-"""Chunks up to which dense search multiplies with all vectors: 31 MB, some milliseconds at most."""
+RESIDENT_UP_TO = 200_000
+"""Chunks up to which vectors and columns stay in memory, some 2.5 kB each. Larger tables are read from disk, hit by hit,
+and their vectors are searched by the database's index."""
 
 KEPT = 20_000
-"""Chunks, and lists of token vectors, kept in memory once they were read."""
+"""Chunks, and lists of token vectors, kept ready once they were read."""
 
 META = ["tenant", "acl", "valid_from", "valid_to", "doc_class", "lang"]
 COLUMNS = list(Chunk.model_fields)
@@ -42,8 +44,8 @@ class Snapshot:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         self.count: int = dataset.count_rows()
-        exact = self.count <= EXACT_UP_TO
-        columns = [*META, *([VECTOR] if exact else [])]
+        resident = self.count <= RESIDENT_UP_TO
+        columns = [*META, *([VECTOR] if resident else [])]
         table = dataset.scanner(columns=columns, with_row_id=True).to_table()
         self.row_ids: NDArray[np.int64] = table["_rowid"].to_numpy().astype(np.int64)
         self._by_row_id = np.argsort(self.row_ids, kind="stable")
@@ -54,7 +56,9 @@ class Snapshot:
         self._class, self._classes = _codes(table["doc_class"].to_pylist())
         self._lang, self._langs = _codes(table["lang"].to_pylist())
         self._from, self._to = _days(table["valid_from"], -_EVER), _days(table["valid_to"], _EVER)
-        self.vectors: NDArray[np.float32] | None = _matrix(table[VECTOR]) if exact and self.count else None
+        self.nearest = Nearest(_matrix(table[VECTOR])) if resident and self.count else None
+        # Contiguous, so that taking rows costs no search for their batch.
+        self._columns = dataset.to_table(columns=COLUMNS).combine_chunks() if resident else None
         self._at: dict[str, int] | None = None  # made when first needed
         self._chunks: dict[int, Chunk] = {}
         self._tokens: dict[int, TokenVectors] = {}
@@ -87,15 +91,15 @@ class Snapshot:
     def where_is(self, chunk_ids: Sequence[str]) -> list[int | None]:
         """The positions of chunks, None for those that are not there."""
         if self._at is None:
-            ids = self.dataset.to_table(columns=["chunk_id"])["chunk_id"].to_pylist()
+            table = self._columns or self.dataset.to_table(columns=["chunk_id"])
+            ids = table["chunk_id"].to_pylist()
             self._at = {chunk_id: at for at, chunk_id in enumerate(ids)}
         return [self._at.get(chunk_id) for chunk_id in chunk_ids]
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """The chunks at these positions; those read before come from memory."""
         missing = [at for at in positions if at not in self._chunks]
-        found = dict(zip(missing, self._read(missing, COLUMNS), strict=True)) if missing else {}
-        new = {at: Chunk(**row) for at, row in found.items()}
+        new = dict(zip(missing, (Chunk(**row) for row in self._read(missing, COLUMNS)), strict=True)) if missing else {}
         chunks = [new[at] if at in new else self._chunks[at] for at in positions]
         _remember(self._chunks, new)
         return chunks
@@ -110,7 +114,11 @@ class Snapshot:
         return vectors
 
     def _read(self, positions: Sequence[int], columns: list[str]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.dataset.take(list(positions), columns=columns).to_pylist()
+        if columns is COLUMNS and self._columns is not None:
+            found = self._columns.take(pa.array(positions, pa.int64()))
+        else:
+            found = self.dataset.take(list(positions), columns=columns)
+        rows: list[dict[str, Any]] = found.to_pylist()
         return rows
 
 
