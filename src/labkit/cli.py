@@ -198,6 +198,8 @@ def bench(
     system: Annotated[
         Path | None, typer.Option(help="measure the functions of this file, e.g. labs/my_system.py")
     ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="multihop: a JSON list of {title, text}")] = None,
+    questions: Annotated[Path | None, typer.Option(help="multihop: JSON lines of {question, gold_titles}")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
     rows_file: Annotated[Path | None, typer.Option("--rows", help="write one row per question here")] = None,
 ) -> None:
@@ -212,6 +214,7 @@ def bench(
     options = Options(
         settings, profile, _seed(seed), pack=pack, data=data or settings.data, split=split, limit=limit,
         system=_system(system, settings, profile, _seed(seed), pack), system_name=system.stem if system else "labkit",
+        corpus=corpus, questions=questions,
     )  # fmt: skip
     result = run(name, options, json_file=json_file, rows_file=rows_file)
     if system is not None and name == "answer":

@@ -227,7 +227,7 @@ class RequestContext:
     groups: frozenset[str] = frozenset({PUBLIC})
     tenant: str = "default"
     as_of: date = field(default_factory=_today)
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     deadline: float | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     budget: TokenBudget | None = None
