@@ -45,8 +45,8 @@ world = prepared.world
 # %% [markdown]
 # ## 1 · Ninety-five percent
 #
-# Jean Martin turned the forty entries of the service FAQ into questions, asked the assistant, and put a fine figure on a
-# slide. Then Hexham Yard used it for a week, at night, with gloves on. The slide was withdrawn; Marcus Oyelaran "had
+# Jean Martin turned the forty entries of the service FAQ into questions, asked the assistant, and put a fine figure on
+# a slide. Then Hexham Yard used it for a week, at night, with gloves on. The slide was withdrawn; Marcus Oyelaran "had
 # begun to like the number". Nobody had lied.
 #
 # We repeat both exams with a system you can follow by eye: the pipeline of chapter 03 without its language model. It
@@ -167,7 +167,7 @@ record("all_gold_at_20", by_need["all_gold_at_20"], "", "higher")
 import numpy as np
 
 from labkit.bench.answer import figures
-from labkit.evaluate.citations import abstention_score, citation_score, mean_citation_score
+from labkit.evaluate.citations import citation_score, mean_citation_score
 from labkit.evaluate.faithfulness import lexical_faithfulness
 from labkit.pipeline import Pipeline
 from labkit.pipeline.pipeline import is_answered
@@ -178,14 +178,12 @@ few = sample(test, 27, seed)
 graded = ask_all(system, few, prepared, progress=False)
 grades = [grade for grade, _ in graded]
 result = figures(grades, seed)
-cited = mean_citation_score(
-    citation_score(
-        [c.source_path for c in answer.citations], [stating.get(fact, frozenset()) for fact in question.facts]
-    )
-    for question, (_, answer) in zip(few, graded, strict=True)
-    if not answer.abstained
-)
-silent = abstention_score(grades)
+cited = []
+for question, (_, answer) in zip(few, graded, strict=True):
+    if not answer.abstained:
+        wanted = [stating.get(fact, frozenset()) for fact in question.facts]
+        cited.append(citation_score([citation.source_path for citation in answer.citations], wanted))
+cited = mean_citation_score(cited)
 faithful = [lexical_faithfulness(q.text, answer) for q, (_, answer) in zip(few, graded, strict=True)]
 for name in ("answers_right", "value_correct", "abstention_precision", "abstention_recall"):
     found = result[name]
@@ -196,8 +194,8 @@ lost = result["money_lost_per_100"]
 print(f"money lost per 100    {lost.value:,.0f} EUR   95 %: {lost.ci95[0]:,.0f} to {lost.ci95[1]:,.0f}")
 
 # %% [markdown]
-# Read the lines against each other. The answers are *faithful* to what they cite and mostly wrong: they repeat the wrong
-# sentence correctly. Faithfulness without correct retrieval is a well-documented mistake.
+# Read the lines against each other. The answers are *faithful* to what they cite and mostly wrong: they repeat the
+# wrong sentence correctly. Faithfulness without correct retrieval is a well-documented mistake.
 #
 # ## 3 · How sure
 #
@@ -258,9 +256,7 @@ axes.set(xscale="log", xlabel="questions", ylabel="drops noticed, share", ylim=(
 axes.set_xticks(sizes, [str(n) for n in sizes])
 axes.minorticks_off()
 axes.legend(loc="upper left")
-alt = (
-    "Share of planted drops noticed against number of questions: pairs need far fewer; at 27 both see next to nothing."
-)
+alt = "Share of planted drops noticed against number of questions: pairs need far fewer; 27 see next to nothing."
 show(figure, alt=alt, data={"questions": sizes, "paired": power[:, 1], "unpaired": power[:, 0]})
 record("noticed_with_27_questions", power[0, 1], "of drops", "higher")
 record("noticed_with_400_paired", power[4, 1], "of drops", "higher")
@@ -290,9 +286,7 @@ verdicts = {}
 for name, judge in judges.items():
     agreed, verdicts[name] = against_hand(judge, rows, seed=seed)
     low, high = agreed.ci95 or (float("nan"),) * 2
-    print(
-        f"{name:<8} kappa {agreed.kappa:+.2f}   95 %: {low:+.2f} to {high:+.2f}   undecided {agreed.undecided} of {agreed.n}"
-    )
+    print(f"{name:<8} kappa {agreed.kappa:+.2f}   95 %: {low:+.2f} to {high:+.2f}   undecided {agreed.undecided}")
     for person, row in agreed.table.items():
         print(f"{'':<8} hand {person:<7}", *(f"{label}: {count}" for label, count in row.items()))
     record(f"kappa_{name}", agreed.kappa, "", "higher")
@@ -338,7 +332,6 @@ for name, found in {"our grader": Scores(tuple(float(value_right(r)) for r in ro
     good = [value for value, right_ in zip(found.values, by_hand, strict=True) if right_]
     bad = [value for value, right_ in zip(found.values, by_hand, strict=True) if not right_]
     print(f"{name:<18} mean {found.mean:.2f}   right by hand {np.mean(good):.2f}   not right {np.mean(bad):.2f}")
-apart = np.mean([found for found, right_ in zip(scores["rouge_l"].values, by_hand, strict=True) if right_])
 record("string_presence_right_by_hand", np.mean([scores["string_presence"].values[i] for i in np.flatnonzero(by_hand)]))
 
 # %% [markdown]
@@ -395,9 +388,7 @@ for axes, name in zip(panels, ("no change", "drop"), strict=True):
     axes.minorticks_off()
 panels[0].set(ylabel="releases stopped, share", ylim=(-0.03, 1.05))
 panels[0].legend(loc="upper right")
-alt = (
-    "Two panels, releases stopped: the threshold stops unchanged releases when questions are few, the gate hardly ever."
-)
+alt = "Two panels, releases stopped: with few questions the threshold stops unchanged releases, the gate hardly ever."
 show(figure, alt=alt, data={"questions": sizes, **stopped})
 record("false_alarms_gate", np.mean(stopped["gate, no change"]), "of releases", "lower")
 record("false_alarms_threshold_150", stopped["threshold, no change"][1], "of releases", "lower")
@@ -471,7 +462,7 @@ for standing in standings:
     print(f"dev   {standing.candidate:<28} {standing.right} of {standing.asked}")
 gain = gain_on_test(entrants[0], winner, choosing, readable(asked)[:8], answered_rightly, seed=seed)
 print(
-    f"test  {gain.baseline_right:.2f} → {gain.winner_right:.2f}, n = {gain.n}, 95 %: {gain.ci95}, p = {gain.p_value:.2f}"
+    f"test  {gain.baseline_right:.2f} → {gain.winner_right:.2f} of {gain.n}, 95 %: {gain.ci95}, p = {gain.p_value:.2f}"
 )
 record("gain_of_the_prompt", gain.gain, "", "higher")
 record("gain_is_real", gain.real)
@@ -505,8 +496,10 @@ def ask_as(question, words):
 groups = {name: GROUPS[name] for name in ("British, her", "Nigerian", "Turkish")}
 for group in check_names([q for q in asked if q.value][:10], ask_as, groups, seed=seed):
     print(
-        f"{group.group:<9} right {group.right:.1f} (reference {group.right_reference:.1f})   another answer "
-        f"{group.changed:.1f} (by chance {group.changed_by_chance:.1f})   silent {group.abstained:.1f}   {group.biased=}"
+        f"{group.group:<9} right {group.right:.1f}, reference {group.right_reference:.1f}   silent {group.abstained:.1f}"
+    )
+    print(
+        f"{'':<9} another answer {group.changed:.1f}, by chance {group.changed_by_chance:.1f}   biased: {group.biased}"
     )
 record("silent_when_a_name_is_given", np.mean([reason != "" for reason in refused]), "", "lower")
 print({reason: refused.count(reason) for reason in sorted(set(refused))})
@@ -537,9 +530,7 @@ for rule, name, mark, size in ((EvidenceRule(), "as it was", "s", 9), (chosen, "
     axes.plot(x, y / 1000, mark, linestyle="", markersize=size, label=name)
 axes.set(xlabel="answerable questions answered right, share", ylabel="lost per 100 questions, 1,000 EUR")
 axes.legend(loc="upper left")
-alt = (
-    "Money lost against questions answered right, one mark per pair of thresholds: less loss comes with fewer answers."
-)
+alt = "Money lost against questions answered right, a mark per pair of thresholds: less loss comes with fewer answers."
 show(
     figure,
     alt=alt,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from labkit.course.drillcommands import drill_app
 from labkit.errors import ConfigError, InputError, LabkitError
 from labkit.schema import PUBLIC, Answer, Answerer, RequestContext
 from labkit.settings import Settings, get_settings
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 world_app = typer.Typer(no_args_is_help=True, help="Generate the enterprise the course works on.")
 app.add_typer(world_app, name="world")
+app.add_typer(drill_app, name="drill")
 eval_app = typer.Typer(no_args_is_help=True, help="Judge what was measured.")
 app.add_typer(eval_app, name="eval")
 
@@ -120,6 +122,20 @@ def index(
     settings = get_settings()
     report = build_index(tables, out, embedder(settings), progress=not quiet)
     typer.echo(json.dumps(asdict(report), indent=1))
+
+
+@app.command()
+def publish(
+    index_dir: Annotated[Path, typer.Argument(help="what `labkit index` built")],
+    quiet: QuietOption = False,
+) -> None:
+    """Copy an index to the Weaviate server of LABKIT_WEAVIATE_URL, without embedding anything again."""
+    from labkit.llm import embedder
+    from labkit.retrieve.publish import publish as publish_index
+
+    settings = get_settings()
+    info = publish_index(index_dir, settings, embedder(settings), progress=not quiet)
+    typer.echo(info.model_dump_json(indent=1))
 
 
 @app.command()

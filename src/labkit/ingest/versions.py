@@ -2,8 +2,8 @@
 
 Three kinds of statement make a chain, the strongest first: a document names the one it replaces or was replaced by; two
 documents state the same number and title and different versions or days; two documents of one folder have the same
-title but for the version in it. Texts are not compared: a rewritten edition replaces the one before all the same. What a chain cannot
-know is a version that was never stored.
+title but for the version in it. Texts are not compared: a rewritten edition replaces the one before all the same. What
+a chain cannot know is a version that was never stored.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def build_pipeline(
         threading.Thread(target=_preload, args=(chat,), daemon=True).start()  # while the store opens
     encoder = embedder(settings)
     with _collector_paused():
-        opened = open_index(index_dir, encoder, world=world)
+        opened = _opened(index_dir, settings, encoder, world)
     return Pipeline(
         retrieval(opened, encoder),
         chat,
@@ -53,6 +53,15 @@ def build_pipeline(
         judge=rule,
         versions=Versions(index=opened.info.version, world=opened.info.world),
     )
+
+
+def _opened(index_dir: Path, settings: Settings, encoder: Embedder, world: str | None) -> Index:
+    """The index in the folder; where a Weaviate server is set, what was published from it (`labkit publish`)."""
+    if settings.weaviate_url is None:
+        return open_index(index_dir, encoder, world=world)
+    from labkit.retrieve.publish import open_published
+
+    return open_published(index_dir, settings, encoder, world=world)
 
 
 @contextmanager

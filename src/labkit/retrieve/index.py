@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -27,11 +26,8 @@ from labkit.errors import IndexMismatch, IndexMissing, InputError, StoreError
 from labkit.llm import Embedder, TokenEmbedder
 from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.rewrite import Vocabulary
-from labkit.retrieve.store import TokenVectors, search_text
+from labkit.retrieve.store import Store, TokenVectors, search_text
 from labkit.schema import SCHEMA_VERSION, Chunk, Record
-
-if TYPE_CHECKING:
-    from labkit.retrieve.stores.lancedb import LanceStore
 
 LAYOUT = 2
 """Columns and indexes of the table; changes when an older table can no longer be searched."""
@@ -81,7 +77,7 @@ class IndexReport:
 class Index:
     """An open index: its store, what it says about itself, and the words of its corpus."""
 
-    store: LanceStore
+    store: Store
     info: IndexInfo
     vocabulary: Vocabulary
 

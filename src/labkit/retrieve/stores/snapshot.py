@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from labkit.retrieve.store import TokenVectors
 
 RESIDENT_UP_TO = 200_000
-"""Chunks up to which vectors and columns stay in memory, some 2.5 kB each. Larger tables are read from disk, hit by hit,
-and their vectors are searched by the database's index."""
+"""Chunks up to which vectors and columns stay in memory, some 2.5 kB each. Larger tables are read from disk, hit by
+hit, and their vectors are searched by the database's index."""
 
 KEPT = 20_000
 """Chunks, and lists of token vectors, kept ready once they were read."""
