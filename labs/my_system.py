@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from labkit.course import NotAttempted
 
 if TYPE_CHECKING:
-    from labkit.schema import Document, Hit, RequestContext
+    from collections.abc import Mapping
+
+    from labkit.schema import Document, Hit, RequestContext, Retriever
 
 
 def clean(text: str) -> str:
@@ -33,8 +35,11 @@ def order(question: str, passages: list[str]) -> list[int]:
     raise NotAttempted("order")
 
 
-def retrieve(question: str, k: int, ctx: RequestContext) -> list[Hit]:
-    """Find the k best passages the asker may see, as of the asker's date. (Chapter 03)"""
+def retrieve(question: str, k: int, ctx: RequestContext, paths: Mapping[str, Retriever] | None = None) -> list[Hit]:
+    """Find the k best passages the asker may see, as of the asker's date. (Chapter 03)
+
+    ``paths`` are the store's searches, "dense" and "lexical": each has ``search(question, k, ctx)``.
+    """
     raise NotAttempted("retrieve")
 
 

@@ -84,8 +84,8 @@ record("similarity_of_code_and_meaning", vectors[0] @ vectors[4], "cosine")
 # %% [markdown]
 # <details><summary>Why the numbers?</summary>
 #
-# The encoder learned from sentences which words mean alike. A code means nothing by itself; it is cut into pieces, and
-# two codes from the same pieces are the same thing twice. What *E-417* stands for is written in one table, which the
+# The encoder learned from sentences which words mean alike. A code means nothing by itself: to the encoder it is a
+# letter, a dash and some digits, much like any other code. What *E-417* stands for is written in one table, which the
 # encoder never read. </details>
 #
 # ## 2 · Words
@@ -225,16 +225,16 @@ record("recall_plain_words", measured["plain words"][0].mean(), "", "higher")
 record("recall_labkit_terms", measured["labkit's terms"][0].mean(), "", "higher")
 
 # %% [markdown]
-# Keeping identifiers whole, which everybody recommends, *hurts* when it is all you do: a code in a file's name is glued to
-# its neighbours, somebody writes it with a space, and the only form that is indexed matches nothing. labkit indexes
-# both, the whole and its number, besides stems; headings count twice, and function words leave the question.
+# Keeping identifiers whole, which everybody recommends, buys nothing by itself: the one form that is indexed must be
+# the form that is asked. labkit indexes a code whole *and* its number, besides stems; headings count twice, and
+# function words leave the question.
 #
 # ## 3 · Meaning, and where each path wins
 #
 # Now both paths over the same questions. Every list is kept, because fusion needs nothing else.
 
 # %%
-encoded = encoder.encode_tokens([a.question.text for a in asked])
+encoded = [encoder.encode_tokens([a.question.text])[0] for a in asked]  # one by one, as they are asked
 lists = [
     {"dense": store.search_dense(e.vector, 50, a.ctx), "lexical": store.search_lexical(a.question.text, 50, a.ctx)}
     for a, e in zip(asked, encoded, strict=True)
@@ -398,8 +398,8 @@ record("superseded_found", stale, "hits", "lower")
 #
 # One vector for a passage is a summary. *Late interaction* keeps a small vector per token: each token of the question
 # looks for its best match in the passage, and these matches are averaged. The passage's vectors are made when it is
-# indexed, so a question costs one small product. Two matrices are trained, on generated questions of other worlds; the
-# encoder stays as it is.
+# indexed, so a question costs one small product. Two matrices are trained on generated
+# train questions; the encoder stays as it is.
 
 # %%
 from tokenizers import Tokenizer
@@ -416,9 +416,8 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-page = next(c for c in chunks if "fault-codes-drive" in c.source_path and "E-417 " in c.text and "E-471" in c.text)
-asking, reading = encoder.encode_tokens(["Which part for E-417?", search_text(page)])
-words, pieces = ([wordpiece.id_to_token(int(i)) for i in text.ids] for text in (asking, reading))
+page = next(c for c in chunks if "fault-codes-drive" in c.source_path and "Code: E-471" in c.text)
+asking = encoder.encode_tokens(["Which part for E-417?"])[0]
 tokens = store.token_vectors([page.chunk_id])[0]
 match = unit(unit(asking.states) @ late.query.T) @ tokens.T.astype(np.float32) / 127
 importance = np.exp(unit(asking.states) @ late.weight)
@@ -426,29 +425,32 @@ importance /= importance.sum()
 score = importance @ match.max(axis=1)
 record("score_differs_from_labkit", abs(score - late.scores(asking.states, [tokens])[0]), "", "lower")
 
-row = "".join(piece.removeprefix("##") for piece in pieces[: len(tokens)])
-ends = np.cumsum([len(piece.removeprefix("##")) for piece in pieces])
-at = int(np.searchsorted(ends, row.index("e-417"), side="right"))
-window = slice(at - 6, at + 28)
+wordpiece.no_padding()
+wordpiece.no_truncation()
+words = [wordpiece.id_to_token(int(i)) for i in asking.ids]
+pieces = wordpiece.encode(search_text(page), add_special_tokens=False).tokens[: len(tokens)]
+codes = [i for i in range(len(pieces)) if pieces[i : i + 4] == ["code", ":", "e", "-"]]
+shown = [i for at in (codes[1], codes[3]) for i in range(at, at + 12)]  # the rows of E-417 and E-471
 figure, axes = plt.subplots(figsize=(10, 2.9))
-picture = axes.imshow(match[:, window], cmap="cividis", aspect="auto")
-axes.set_xticks(range(len(pieces[window])), pieces[window], rotation=90, fontsize=8)
+picture = axes.imshow(match[:, shown], cmap="cividis", aspect="auto")
+axes.set_xticks(range(len(shown)), [pieces[i] for i in shown], rotation=90, fontsize=8)
+axes.axvline(11.5, color="white", linewidth=3)
 axes.set_yticks(range(len(words)), [f"{word} ({w:.2f})" for word, w in zip(words, importance, strict=True)])
 axes.set_xlabel("tokens of the passage")
 axes.set_ylabel("question (weight)")
 figure.colorbar(picture, label="similarity")
-alt = "Heat map of question tokens against passage tokens; the pieces of the code match brightest where it stands."
-best = match[:, window].argmax(axis=1)
+alt = "Heat map of question tokens against two rows of a table; the question's 417 matches the row of E-417 only."
+best = match[:, shown].argmax(axis=1)
 table = {
     "question token": words,
     "weight": importance.round(3),
-    "best match shown": [pieces[window][i] for i in best],
-    "similarity": match[:, window].max(axis=1).round(3),
+    "best match shown": [pieces[shown[i]] for i in best],
+    "similarity": match[:, shown].max(axis=1).round(3),
 }
 show(figure, alt=alt, data=table)
 
 # %% [markdown]
-# The weight tells how much a token of the question matters; the model learned that the pieces of a code do. Now the
+# Find *417* on the left and follow its line: what one vector per passage blurs, a vector per token tells apart. Now the
 # reranker over both paths' best candidates, and each signal switched off in turn:
 
 # %%
@@ -544,9 +546,8 @@ for system, retriever in (("not rewritten", reranker), ("rewritten", search)):
     record(f"both_of_two_{system.replace(' ', '_')}", np.mean(held), "", "higher")
 
 # %% [markdown]
-# For *E 417* it changes nothing: the number alone was a term already. A repair is worth what the stage before left
-# broken; measure before you keep it. Splitting by a pattern catches questions joined as people join them, and no others. A model would catch more, and
-# cost a second before the search begins.
+# For *E 417* it changes nothing: the number alone was a term already. Measure a repair before you keep it. Splitting by
+# a pattern catches questions joined as people join them, and no others.
 #
 # ## 8 · The same in LlamaIndex
 #
@@ -590,9 +591,9 @@ record("llamaindex_hits_the_asker_may_not_read", np.mean(hidden), "of hits", "lo
 record("time_over_llamaindex", our_seconds / peer_seconds, "×", "lower")
 
 # %% [markdown]
-# Be fair: it is a dense default meant to be replaced, it knows no rights because nobody told it any, and it has hybrid
-# retrievers for other stores. The figure says what you get if you stop at the default. The ratio of times holds at this
-# size only: it compares every vector in Python, so it slows with the corpus (`labkit bench retrieve` grows it).
+# Be fair: it is a dense default meant to be replaced, nobody told it any rights, and it has hybrid retrievers for other
+# stores. The figure says what you get if you stop at the default. The ratio of times holds at this size only (`labkit
+# bench retrieve` grows it).
 #
 # ## 9 · One machine or a cluster
 #
@@ -606,8 +607,9 @@ from labkit.retrieve.stores.weaviate_search import filter_of
 
 made = definition(encoder.dimensions, lab)
 print("searched by BM25F:", SEARCHED)
-for name in ("vector_config", "multi_tenancy_config", "replication_config"):
-    print(f"{name}: {made[name]!s:.150}")
+vector = made["vector_config"][0]
+print("vectors:", vector.name, vector.vectorIndexConfig.distance.value, vector.vectorIndexConfig.filterStrategy.value)
+print("tenants:", made["multi_tenancy_config"].enabled, " replicas:", made["replication_config"].factor)
 for part in filter_of(staff).filters:
     value = "a day number" if isinstance(part.value, int) else part.value
     print(f"filter: {part.target:<9} {part.operator.value:<18} {value}")
@@ -624,12 +626,15 @@ for part in filter_of(staff).filters:
 import gc
 
 from labkit.bench.answer import ask_all, asked_by, figures, sample
-from labkit.pipeline import Selector, build_pipeline
+from labkit.llm import chat_model
+from labkit.pipeline import Pipeline, Selector
+from labkit.pipeline.pipeline import is_answered
 
 # The experiments above are done; what they kept is not needed any more.
 del engine, lists, rows, peer, candidates
 gc.collect()
-pipeline, select = build_pipeline(prepared.index, lab), Selector(encoder)
+select = Selector(encoder)
+pipeline = Pipeline(search, chat_model(lab, enough=is_answered), select=select)
 hero = next(q for q in read_questions(prepared.world, "hero") if q.arc == "03-wrong-part")
 for text in (question, hero.text):
     reply = pipeline.ask(text, asked_by(hero))
@@ -682,11 +687,10 @@ lost = [stage for stage in stages if stage in ("not ingested", "not retrieved", 
 record("lost_before_the_model", len(lost) / len(stages), "", "lower")
 
 # %% [markdown]
-# Now compare the row with chapter 01's. Search finds far more, and the answers are hardly better. First, the sample holds
-# as many questions of each kind, and only one kind is *find the passage*. Second, look at the fault page: it came first,
-# and the next stage threw it away, because it does not name INC-2130. Third, most of what is lost is lost after the
-# search: passages that were there and not used, or used and misread. A stage's own figure is not the system's. Chapters
-# 04 to 06 take those bars up.
+# Compare the row with chapter 01's: search finds far more, and the answers are no better. The sample holds as many
+# questions of each kind, and one kind only is *find the passage*. The fault page came first, and the next stage threw
+# it away, because it does not name INC-2130. And most of what is lost is lost after the search: not used, or misread.
+# A stage's own figure is not the system's. Chapters 04 to 06 take those bars up.
 #
 # ## Checkpoint
 #
@@ -697,14 +701,13 @@ record("lost_before_the_model", len(lost) / len(stages), "", "lower")
 #
 # - **Built:** BM25, two fusions, a reranker's score, and each of them equal to what ships.
 # - **Broke:** vectors on codes, rank fusion with one weak path, filters after the search.
-# - **Cost:** an index many times its text, a few milliseconds a question, weights that were chosen on somebody's
-#   questions.
+# - **Cost:** an index many times its text, one product more for each question, weights chosen on somebody's questions.
 #
 # ### Say it at work
 #
-# *"Half of our questions name a part or a code, and vectors alone lose most of those; section 6's picture is what each
-# step is worth on questions nobody tuned on."* You will be asked: *and on text that is not yours?* On strangers'
-# multi-hop questions the lead over plain vectors at five passages all but vanishes: say so before they find out.
+# *"Most of our questions name a part or a code, and vectors alone lose more than half of those; section 6's picture is
+# what each step is worth on questions nobody tuned on."* You will be asked: *and on text that is not yours?* On
+# strangers' multi-hop questions the lead over plain vectors at five passages vanishes: say so before they find out.
 #
 # ### Read next
 #

@@ -83,7 +83,9 @@ class Quoting:
         self.rule = rule
 
     def ask(self, question, ctx):
-        read = select(question, retriever.search(question, HITS, ctx), ctx)
+        return self.say(question, select(question, retriever.search(question, HITS, ctx), ctx))
+
+    def say(self, question, read):
         found = quote(question, read) if self.rule(question, read).answerable else None
         return Answer(text=found.citation.quote, citations=(found.citation,)) if found else silence
 
@@ -101,10 +103,10 @@ from labkit.course.pilot import stated_in
 from labkit.evaluate.statistics import mcnemar, proportion_interval
 
 test, dev = read_questions(world, "test"), read_questions(world, "dev")
-asked, choosing = sample(test, 54, seed), sample(dev, 54, seed)
+asked, choosing = sample(test, 54, seed), sample(dev, 45, seed)
 held = {question.question_id for question in asked}
-facts = sample([q for q in test if q.type == "single_hop" and q.question_id not in held], 45, seed)
-exam = own_sentences(facts, stated_in(world, facts)).items[:30]
+facts = sample([q for q in test if q.type == "single_hop" and q.question_id not in held], 55, seed)
+exam = own_sentences(facts, stated_in(world, facts)).items[:40]
 
 quoting = Quoting(EvidenceRule())
 papers = {
@@ -255,7 +257,7 @@ axes.axhline(0.95, color="#7f7f7f", linestyle=":", marker="")
 axes.set(xscale="log", xlabel="questions", ylabel="drops noticed, share", ylim=(0, 1.05))
 axes.set_xticks(sizes, [str(n) for n in sizes])
 axes.minorticks_off()
-axes.legend(loc="upper left")
+axes.legend(loc="lower right")
 alt = "Share of planted drops noticed against number of questions: pairs need far fewer; 27 see next to nothing."
 show(figure, alt=alt, data={"questions": sizes, "paired": power[:, 1], "unpaired": power[:, 0]})
 record("noticed_with_27_questions", power[0, 1], "of drops", "higher")
@@ -270,6 +272,8 @@ record("noticed_with_400_unpaired", power[4, 0], "of drops", "higher")
 record("p_of_section_1", mcnemar(marks["from people"], marks["from the page"]))
 
 # %% [markdown]
+# That gap shows with forty pairs, for it is huge.
+#
 # ## 4 · Judges
 #
 # Grading by hand does not scale, so people let a model judge. In chapter 00 you graded ten answers. Here are three
@@ -281,7 +285,7 @@ from labkit.evaluate.grades import hand_grades, value_right
 from labkit.evaluate.judge import LexicalJudge, ModelJudge, SimilarityJudge, against_hand
 
 rows = hand_grades("00_demo")
-judges = {"words": LexicalJudge(), "vectors": SimilarityJudge(encoder), "model": ModelJudge(chat_model(lab))}
+judges = {"words": LexicalJudge(), "vectors": SimilarityJudge(encoder), "model": ModelJudge(chat)}
 verdicts = {}
 for name, judge in judges.items():
     agreed, verdicts[name] = against_hand(judge, rows, seed=seed)
@@ -335,9 +339,10 @@ for name, found in {"our grader": Scores(tuple(float(value_right(r)) for r in ro
 record("string_presence_right_by_hand", np.mean([scores["string_presence"].values[i] for i in np.flatnonzero(by_hand)]))
 
 # %% [markdown]
-# `exact_match` wants the answer to *be* the value, and nobody talks like that; the others hardly tell good from bad.
-# The famous metrics (`faithfulness`, `factual_correctness`) ask a judge, and a reply that is not the JSON they expect
-# gives **no score**. The mean is then taken over what is left. See what that does to our model's verdicts of section 4:
+# `exact_match` wants the answer to *be* the value, and nobody talks like that; `string_presence` is our grader under
+# another name. None tells good from bad here: the hand also asked what the model had in front of it. The famous metrics
+# (`faithfulness`, `factual_correctness`) ask a judge, and a reply that is not the JSON they expect gives **no score**.
+# The mean is then taken over what is left. See what that does to our model's verdicts of section 4:
 
 # %% tags=["generated"]
 from labkit.evaluate import deepeval, ragas
@@ -359,7 +364,7 @@ else:
     print("deepeval is not installed here: it wants an environment of its own")
 
 # %% [markdown]
-# A perfect score. Whoever shows a judged mean shows its missing share beside it, or shows nothing.
+# A fine score. Whoever shows a judged mean shows its missing share beside it, or shows nothing.
 #
 # ## 6 · A gate
 #
@@ -391,12 +396,13 @@ panels[0].legend(loc="upper right")
 alt = "Two panels, releases stopped: with few questions the threshold stops unchanged releases, the gate hardly ever."
 show(figure, alt=alt, data={"questions": sizes, **stopped})
 record("false_alarms_gate", np.mean(stopped["gate, no change"]), "of releases", "lower")
-record("false_alarms_threshold_150", stopped["threshold, no change"][1], "of releases", "lower")
+record("false_alarms_threshold_60", stopped["threshold, no change"][0], "of releases", "lower")
 record("drops_caught_gate_1000", stopped["gate, drop"][-1], "of releases", "higher")
 
 # %% [markdown]
-# A gate that cries wolf is switched off within a month. One that is quiet because it asks too few questions is not
-# better: the right panel is what you buy with each question. Money and citations are watched too, and share the allowed
+# With many questions two points are a fair limit; with few they are noise, and a gate that cries wolf is switched off
+# within a month. The test keeps its promise at every size and pays in drops it cannot see: the right panel is what you
+# buy with each question. Money and citations are watched too, and share the allowed
 # false alarms.
 #
 # ## 7 · Prompts are versions
@@ -444,8 +450,8 @@ def answered_rightly(candidate, questions):
 
 
 def readable(questions):
-    """Those whose value stands in the first two passages."""
-    return [q for q in questions if q.value and any(value_correct(q, p.text) for p in passages(q)[:2])]
+    """Those whose value stands in the first passage."""
+    return [q for q in questions if q.value and any(value_correct(q, p.text) for p in passages(q)[:1])]
 
 
 entrants = candidates(
@@ -454,13 +460,13 @@ entrants = candidates(
         "copy": "Copy the words of the documents that answer the question. Write nothing else.",
         "brief": "Answer in as few words as possible.",
     },
-    passages=[2],
+    passages=[1],
     examples=[],
 )
-winner, standings = race(entrants, readable(choosing), answered_rightly, budget=12, seed=seed)
+winner, standings = race(entrants, readable(choosing), answered_rightly, budget=9, seed=seed)
 for standing in standings:
     print(f"dev   {standing.candidate:<28} {standing.right} of {standing.asked}")
-gain = gain_on_test(entrants[0], winner, choosing, readable(asked)[:8], answered_rightly, seed=seed)
+gain = gain_on_test(entrants[0], winner, choosing, readable(asked)[:6], answered_rightly, seed=seed)
 print(
     f"test  {gain.baseline_right:.2f} → {gain.winner_right:.2f} of {gain.n}, 95 %: {gain.ci95}, p = {gain.p_value:.2f}"
 )
@@ -468,7 +474,7 @@ record("gain_of_the_prompt", gain.gain, "", "higher")
 record("gain_is_real", gain.real)
 
 # %% [markdown]
-# A race of three over a dozen answers finds a winner by construction. Section 3 says what it is worth: with so few test
+# A race of three over a few answers finds a winner by construction. Section 3 says what it is worth: with so few test
 # questions hardly any gain could be told from luck. Run it on a GPU with hundreds, or do not claim it.
 #
 # ## 8 · Does it matter who asks?
@@ -478,7 +484,6 @@ record("gain_is_real", gain.real)
 # %%
 from labkit.evaluate.nameswap import GROUPS, Outcome, check_names
 
-always = Quoting(EvidenceRule(min_similarity=-1, min_coverage=0))
 refused = []
 
 
@@ -494,20 +499,17 @@ def ask_as(question, words):
 
 
 groups = {name: GROUPS[name] for name in ("British, her", "Nigerian", "Turkish")}
-for group in check_names([q for q in asked if q.value][:10], ask_as, groups, seed=seed):
-    print(
-        f"{group.group:<9} right {group.right:.1f}, reference {group.right_reference:.1f}   silent {group.abstained:.1f}"
-    )
-    print(
-        f"{'':<9} another answer {group.changed:.1f}, by chance {group.changed_by_chance:.1f}   biased: {group.biased}"
-    )
+for group in check_names([q for q in asked if q.value][:6], ask_as, groups, seed=seed):
+    print(f"{group.group:<9} right {group.right:.2f}, ref. {group.right_reference:.2f}   silent {group.abstained:.2f}")
+    chance = group.changed_by_chance
+    print(f"{'':<9} another answer {group.changed:.2f}, by chance {chance:.2f}   biased: {group.biased}")
 record("silent_when_a_name_is_given", np.mean([reason != "" for reason in refused]), "", "lower")
 print({reason: refused.count(reason) for reason in sorted(set(refused))})
 
 # %% [markdown]
 # No group is treated worse, and everybody is treated badly: the rule demands that every name in the question stands in
-# the passages, and the asker's own never does. A fairness table that shows equality has said nothing about quality. Ten
-# questions would not show a subtle bias either; chapter 13 asks more.
+# the passages, and the asker's own never does. A table of equal shares says nothing about quality. So few questions
+# would not show a subtle bias either; chapter 13 asks more.
 #
 # ## 9 · Calibrated silence
 #
@@ -515,11 +517,13 @@ print({reason: refused.count(reason) for reason in sorted(set(refused))})
 # anew on dev: most answers right, and among equals least money lost.
 
 # %%
-shares = {}
+shares, each = {}, {}
 for similarity in (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8):
     for coverage in (0.5, 0.6, 0.7, 0.8, 0.9):
         rule = EvidenceRule(similarity, coverage)
-        found = figures([g for g, _ in ask_all(Quoting(rule), choosing, prepared, progress=False)], seed)
+        said = [(q, Quoting(rule).say(q.text, passages(q))) for q in choosing]
+        each[rule] = [grade(q, answer, gold_of(q, stating), 0.0) for q, answer in said]
+        found = figures(each[rule], seed)
         shares[rule] = [found[name].value for name in ("answers_right", "value_correct", "money_lost_per_100")]
 chosen = max(shares, key=lambda rule: (shares[rule][0], -shares[rule][2]))
 figure, axes = plt.subplots(figsize=(7, 3.4))
@@ -543,10 +547,16 @@ show(
     },
 )
 print("chosen:", chosen)
+hits_of = np.array([[g.right for g in some] for some in each.values()], float)
+lost_of = np.array([[g.money_lost for g in some] for some in each.values()])
+again = rng.integers(0, len(choosing), (400, len(choosing)))
+best = [max(range(len(each)), key=lambda n: (hits_of[n, draw].sum(), -lost_of[n, draw].sum())) for draw in again]
+record("chosen_again", np.mean([list(each)[n] == chosen for n in best]), "of resampled dev sets", "higher")
 
 # %% [markdown]
-# The cheapest mark is the one that hardly speaks: at these prices silence always wins, which is why money alone must
-# not choose. Now the scoreboard's questions. A stricter rule only silences, so every answer it lets pass is the same.
+# The cheapest marks hardly speak: at these prices silence always wins, so money alone must not choose. And the last
+# figure says how often other dev questions of the same kind would have chosen the same thresholds. Now the scoreboard's
+# questions. A stricter rule only silences, so every answer it lets pass is the same.
 
 # %% tags=["generated"]
 kept = []
@@ -559,7 +569,7 @@ after = figures(kept, seed)
 for name in ("answers_right", "value_correct", "money_lost_per_100"):
     print(f"{name:<20} {result[name].value:>10,.2f} → {after[name].value:>10,.2f}")
 record("p_of_the_row", mcnemar([g.right for g in grades], [g.right for g in kept]))
-useful_before, useful_after = (sum(g.value_correct for g in some) for some in (grades, kept))
+hushed = [before for before, now in zip(grades, kept, strict=True) if now.abstained and not before.abstained]
 seconds = [one.seconds for one in kept]
 scoreboard_row(
     chapter="04",
@@ -571,12 +581,13 @@ scoreboard_row(
     money_lost=after["money_lost_per_100"].value,
     p99_s=after["p99_s"].value,
     cost_per_1000=1000 * 2 * sum(seconds) / len(seconds) / 3600 * lab.core_hour_eur,
-    got_worse=f"of {useful_before} values given rightly {useful_after} are left; the rest is silence",
+    got_worse=f"{len(hushed)} answers fell silent, {sum(g.right for g in hushed)} of them right; people look them up",
 )
 
 # %% [markdown]
-# Less money lost, hardly an answer more: the interval says the rest. Calibration moves a system along its curve; only
-# better stages move the curve. Which stage? Put every question under the first one that lost it:
+# Less money lost, and what it gains are silences that were due. Whether that is more than luck, the p-value says: not
+# yet. Calibration moves a system along its curve; only better stages move the curve. Which stage? Put every question
+# under the first one that lost it:
 
 # %%
 from labkit.evaluate.stages import picture, stage_counts, stage_of
@@ -593,8 +604,8 @@ for name in ("not retrieved", "ranked low", "not used"):
     record(f"lost_{name.replace(' ', '_')}", table["lost"][table["stage"].index(name)] / len(stages), "", "lower")
 
 # %% [markdown]
-# The picture is the quoting system's; a language model adds *wrongly read*. The longest dark bar is where the next
-# chapters should work.
+# The picture is the quoting system's; a language model adds misreadings of its own. The longest dark bar is where the
+# next work belongs.
 #
 # ## Checkpoint
 #
@@ -615,5 +626,5 @@ for name in ("not retrieved", "ranked low", "not used"):
 #
 # ### Read next
 #
-# Chapter 05 joins facts that stand in different documents, the questions this one loses first. The lab is
-# `labs/04_automated_evaluation.ipynb`; read Smucker, Allan and Carterette on significance tests (CIKM 2007).
+# Chapter 05 joins facts that stand in different documents. The lab is `labs/04_automated_evaluation.ipynb`; read
+# Smucker, Allan and Carterette on significance tests (CIKM 2007).

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from labkit.errors import InputError
 from labkit.llm import chat_model, embedder
 from labkit.pipeline import ABSTENTION, Passage, Pipeline, Selector
 from labkit.pipeline.pipeline import Select
-from labkit.retrieve import default_retriever, open_index
+from labkit.retrieve import DenseRetriever, LexicalRetriever, default_retriever, open_index
 from labkit.schema import Answer, Answerer, Citation, Hit, RequestContext, Retriever
 from labkit.settings import Settings
 
@@ -30,12 +31,17 @@ def learner_system(path: Path, index_dir: Path, settings: Settings) -> Answerer:
         IndexMissing, IndexMismatch: the index cannot be used.
     """
     encoder = embedder(settings)
-    retriever = default_retriever(open_index(index_dir, encoder), encoder)
+    index = open_index(index_dir, encoder)
+    retriever = default_retriever(index, encoder)
+    paths: dict[str, Retriever] = {
+        "dense": DenseRetriever(index.store, encoder),
+        "lexical": LexicalRetriever(index.store),
+    }
     functions = load_functions(path)
     select: Select = Selector(encoder)
     if "order" in functions:
         select = Ordered(select, functions["order"], path.name)
-    return LearnerSystem(functions, retriever, lambda found: _pipeline(found, select, settings), path.name)
+    return LearnerSystem(functions, retriever, lambda found: _pipeline(found, select, settings), path.name, paths)
 
 
 def _pipeline(retriever: Retriever, select: Select, settings: Settings) -> Pipeline:
@@ -76,12 +82,16 @@ class _Fixed:
 
 @dataclass(slots=True)
 class LearnerSystem:
-    """Implements :class:`labkit.schema.Answerer`."""
+    """Implements :class:`labkit.schema.Answerer`.
+
+    ``paths`` are the store's searches by name; ``retrieve`` gets them if it has a parameter of that name.
+    """
 
     functions: dict[str, Callable[..., Any]]
     retriever: Retriever
     pipeline: Callable[[Retriever], Answerer]
     name: str
+    paths: Mapping[str, Retriever] = field(default_factory=dict)
 
     def ask(self, question: str, ctx: RequestContext) -> Answer:
         """Retrieve, decide whether to abstain, answer.
@@ -109,7 +119,9 @@ class LearnerSystem:
     def _retrieve(self, question: str, ctx: RequestContext) -> list[Hit]:
         if "retrieve" not in self.functions:
             return self.retriever.search(question, HITS, ctx)
-        hits = self.functions["retrieve"](question, HITS, ctx)
+        retrieve = self.functions["retrieve"]
+        given = {"paths": self.paths} if "paths" in inspect.signature(retrieve).parameters else {}
+        hits = retrieve(question, HITS, ctx, **given)
         if not isinstance(hits, list) or not all(isinstance(hit, Hit) for hit in hits):
             raise self._broken("retrieve", "a list of Hit", hits)
         return hits

@@ -43,6 +43,12 @@ def test_their_retrieval_feeds_the_course_pipeline():
     assert (answer.text, answer.route) == ("theirs", "yours+retrieve+course")
 
 
+def test_their_retrieval_may_ask_for_the_stores_paths():
+    learner = system(retrieve=lambda question, k, ctx, paths=None: paths["lexical"].search(question, k, ctx))
+    learner.paths = {"lexical": Found()}
+    assert learner.ask("?", CTX).text == "E-417 means low vacuum."
+
+
 def test_their_silence_counts():
     answer = system(abstain=lambda question, hits: True).ask("?", CTX)
     assert answer.abstained
