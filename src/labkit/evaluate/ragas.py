@@ -92,14 +92,12 @@ def model_free(samples: Sequence[Sample]) -> dict[str, Scores]:
             NonLLMContextPrecisionWithReference,
             NonLLMContextRecall,
             NonLLMStringSimilarity,
-            RougeScore,
             StringPresence,
         )
     metrics: dict[str, Any] = {
         "exact_match": ExactMatch(),
         "string_presence": StringPresence(),
         "string_similarity": NonLLMStringSimilarity(),
-        "rouge_l": RougeScore(),
     }
     if all(sample.reference_contexts for sample in samples):
         metrics["context_precision"] = NonLLMContextPrecisionWithReference()

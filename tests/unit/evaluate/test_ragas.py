@@ -25,14 +25,13 @@ def test_without_a_model():
     assert found["id_context_recall"].values == (1, 0)
     assert found["id_context_precision"].values == (1, 0)
     assert found["context_recall"].values == (1, 0)
-    assert found["rouge_l"].values[0] == pytest.approx(1)
     assert all(scores.nan_rate == 0 and not scores.missing for scores in found.values())
     assert os.environ["RAGAS_DO_NOT_TRACK"] == "true"
 
 
 def test_what_the_samples_lack_is_not_scored():
     bare = Sample("q", "a", (), "a")
-    assert model_free([bare]).keys() == {"exact_match", "string_presence", "string_similarity", "rouge_l"}
+    assert model_free([bare]).keys() == {"exact_match", "string_presence", "string_similarity"}
     for score in (model_free, lambda samples: judged(samples, url="http://localhost:1/v1", model="m")):
         with pytest.raises(InputError, match="no samples"):
             score([])
