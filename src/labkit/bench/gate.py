@@ -34,7 +34,7 @@ from labkit.pipeline.abstain import EvidenceRule
 from labkit.pipeline.attribute import quote
 from labkit.pipeline.pipeline import ABSTENTION, HITS
 from labkit.pipeline.select import Passage, Selector
-from labkit.retrieve import DenseRetriever, HybridRetriever, LexicalRetriever, open_index
+from labkit.retrieve import open_index, plain_retriever
 from labkit.schema import Answer
 from labkit.world.chance import stream
 from labkit.world.questions import Question
@@ -104,8 +104,7 @@ def real_outcomes(
     """Ask every question once, quote once per seed, and grade; by question type."""
     assert corpus.world is not None
     paths = gold_paths(corpus.world)
-    store = open_index(corpus.index, encoder).store
-    retriever = HybridRetriever({"dense": DenseRetriever(store, encoder), "lexical": LexicalRetriever(store)})
+    retriever = plain_retriever(open_index(corpus.index, encoder), encoder)
     select, judge = Selector(encoder), EvidenceRule()
     found: defaultdict[str, list[Outcomes]] = defaultdict(list)
     for question in tqdm(questions, desc="asking", unit="question"):

@@ -12,7 +12,6 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,12 @@ from tqdm import tqdm
 
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
+from labkit.bench.retrieve import systems
 from labkit.errors import InputError
 from labkit.evaluate.ranking import ranking_rows
 from labkit.evaluate.statistics import mean_interval
 from labkit.llm import Embedder, embedder
-from labkit.retrieve import (
-    DenseRetriever,
-    HybridRetriever,
-    Index,
-    LexicalRetriever,
-    convex_fusion,
-    default_retriever,
-    index,
-    open_index,
-)
-from labkit.retrieve.rerank import WEIGHTS
+from labkit.retrieve import Index, index, open_index
 from labkit.schema import Chunk, RequestContext, Retriever
 
 DEPTHS = (2, 5, 10)
@@ -70,7 +60,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     encoder = embedder(options.settings)
     with tempfile.TemporaryDirectory() as scratch:
         opened = index_passages(passages.corpus, Path(scratch), encoder)
-        rows = {system: _rows(retriever, passages) for system, retriever in _systems(opened, encoder).items()}
+        rows = {system: _rows(retriever, passages) for system, retriever in systems(opened, encoder).items()}
     figures: dict[str, Figure] = {}
     for system, found in rows.items():
         prefix = "" if system == "default" else f"{system}_"
@@ -149,18 +139,6 @@ def _chunk(number: int, title: str, text: str, encoder: Embedder) -> Chunk:
         chunk_id=f"{number:07}", doc_id=str(number), source_path=path, ordinal=0, text=text, start=0, end=len(text),
         tokens=encoder.count_tokens(text), content_hash=hashlib.sha256(text.encode()).hexdigest(), page=None,
     )  # fmt: skip
-
-
-def _systems(opened: Index, encoder: Embedder) -> dict[str, Retriever]:
-    dense, lexical = DenseRetriever(opened.store, encoder), LexicalRetriever(opened.store)
-    paths: dict[str, Retriever] = {"dense": dense, "lexical": lexical}
-    return {
-        "default": default_retriever(opened, encoder),
-        "dense": dense,
-        "lexical": lexical,
-        "rrf": HybridRetriever(paths),
-        "convex": HybridRetriever(paths, fusion=partial(convex_fusion, weights=WEIGHTS)),
-    }
 
 
 def _rows(retriever: Retriever, passages: Passages) -> list[dict[str, float]]:

@@ -3,7 +3,8 @@
 An index folder holds a store's table and ``index.json``, which names the table and states what built it: encoder,
 reranker, schema and world version, chunk count, and a hash of the content, which is the index version answers are
 stamped with. A build writes a new table and then replaces ``index.json`` in one step, so a build that dies leaves the
-old index in place. It knows the embedded store only; a Weaviate collection keeps the same record.
+old index in place. It knows the embedded store only;
+:mod:`labkit.retrieve.publish` copies what was built to Weaviate.
 """
 
 from __future__ import annotations
@@ -103,9 +104,7 @@ def index(
     from labkit.retrieve.stores.lancedb import LanceStore
 
     started = time.monotonic()
-    source = ingest_out / CHUNKS_FILE
-    if not source.is_file():
-        raise InputError(f"There is no {CHUNKS_FILE}", where=ingest_out.name, todo="Run `labkit ingest` first.")
+    source = _chunks_file(ingest_out)
     total = pq.read_metadata(source).num_rows
     index_dir.mkdir(parents=True, exist_ok=True)
     known = _previous_vectors(index_dir, embedder)
@@ -137,7 +136,7 @@ def open_index(index_dir: Path, embedder: Embedder, *, world: str | None = None)
 
     Raises:
         IndexMissing: there is none, or its first build was never finished.
-        IndexMismatch: another encoder, schema or world version built it.
+        IndexMismatch: another encoder, reranker, schema, table layout or world version built it.
         StoreError: it is damaged, or a change to it was not finished.
     """
     from labkit.retrieve.stores.lancedb import LanceStore
@@ -202,10 +201,14 @@ def read_chunks(ingest_out: Path) -> list[Chunk]:
     Raises:
         InputError: there are none, or they have another schema version.
     """
+    return [chunk for batch in _read_batches(_chunks_file(ingest_out)) for chunk in batch]
+
+
+def _chunks_file(ingest_out: Path) -> Path:
     source = ingest_out / CHUNKS_FILE
     if not source.is_file():
         raise InputError(f"There is no {CHUNKS_FILE}", where=ingest_out.name, todo="Run `labkit ingest` first.")
-    return [chunk for batch in _read_batches(source) for chunk in batch]
+    return source
 
 
 def _read_batches(source: Path) -> Iterator[list[Chunk]]:

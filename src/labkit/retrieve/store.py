@@ -93,7 +93,7 @@ class Store(Protocol):
         ...
 
     def rows(self) -> Iterator[Rows]:
-        """Everything it holds, batch by batch, as of one moment."""
+        """Everything it holds, batch by batch; as of one moment where the store can (Weaviate cannot)."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The default retriever on a small corpus, with the real encoder."""
 
 import sys
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -153,3 +154,31 @@ def test_an_encoder_without_tokens_fuses_both_paths(folder, encoder, tmp_path):
 def test_the_plain_retriever_fuses_by_rank(opened, encoder):
     found = plain_retriever(opened, encoder).search("E-417", 3, RequestContext())
     assert found[0].score == pytest.approx(sum(1 / (60 + rank) for rank in found[0].why.values()))
+
+
+def test_what_is_not_reranked_keeps_its_order_behind(opened, encoder):
+    late = LateInteraction.shipped()
+    short = Reranker(opened.store, encoder, late, reranked=2).search("a new part for E-417", 10, RequestContext())
+    fused = Reranker(opened.store, encoder, late, reranked=0).search("a new part for E-417", 10, RequestContext())
+    assert {*names(short[:2])} == {*names(fused[:2])}
+    assert names(short[2:]) == names(fused[2:])
+    assert [hit.score for hit in short] == sorted((hit.score for hit in short), reverse=True)
+    assert ["late" in hit.why for hit in short] == [True, True, *[False] * (len(short) - 2)]
+
+
+def test_late_interaction_counts(opened, encoder):
+    """Beside one that finds no token like another, the same hits score higher, by what their tokens say."""
+    late = LateInteraction.shipped()
+    mute = replace(late, query=np.zeros_like(late.query))
+    question = "Who is in charge of Fulfilment Controls?"
+    heard, unheard = (
+        {
+            hit.chunk.chunk_id: hit.score
+            for hit in Reranker(opened.store, encoder, one).search(question, 5, RequestContext())
+        }
+        for one in (late, mute)
+    )
+    said = late.scores(encoder.encode_tokens([question])[0].states, opened.store.token_vectors(list(heard)))
+    gains = [heard[name] - unheard[name] for name in heard]
+    assert min(gains) > 0.1
+    assert np.argsort(gains).tolist() == np.argsort(said).tolist()

@@ -3,8 +3,8 @@
 Access, day and filters are decided on a :class:`~labkit.retrieve.stores.snapshot.Snapshot` before ranking. Dense
 search runs in memory up to 200,000 chunks; from there on :meth:`LanceStore.optimize` builds LanceDB's vector index
 (IVF with 8-bit scalar quantization). Full text is LanceDB's own. Queries go to the Lance dataset below the table,
-which answers in half the time of the table's own query builder. It does not know which encoder made the vectors;
-:mod:`labkit.retrieve.index` does.
+past the table's own query builder. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index`
+does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 4_096  # rows per write and per read of everything
-_PROBES = 32  # partitions of the vector index that are searched: recall against exact search above 0.95
+_PROBES = 32  # partitions of the vector index that are searched; `labkit bench retrieve` measures what that misses
 _DEEPEST = 4_000  # candidates taken without a filter before the database is asked to filter itself
 
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]

@@ -47,7 +47,7 @@ class Nearest:
 
 
 def _products(rows: Array, vector: Array) -> Array:
-    # One thread: a BLAS that waits for its second on a busy machine takes twenty times as long as the product.
+    # One thread: a BLAS that waits for its second on a busy machine takes many times as long as the product.
     return np.asarray(np.einsum("ij,j->i", rows, vector), np.float32)
 
 
