@@ -7,6 +7,7 @@ the same safetensors and give the same sentence embedding: mean over tokens, the
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.errors import ModelError
+from labkit.llm.adapter import Adapter
 from labkit.llm.decoder import Array, read_safetensors
 
 if TYPE_CHECKING:
@@ -74,6 +76,17 @@ class Bert:
         if "embeddings.word_embeddings.weight" not in self._weights:
             raise ModelError("The checkpoint lacks its word embeddings", where=folder.name)
         self._ops: dict[Backend, Ops] = {"numpy": _NumpyOps(self._weights)}
+
+    def adapted(self, adapter: Adapter) -> Bert:
+        """The same encoder with changed weights; what does not change is shared.
+
+        Raises:
+            ModelError: the adapter belongs to another encoder.
+        """
+        other = copy.copy(self)
+        other._weights = adapter.applied(self._weights)
+        other._ops = {"numpy": _NumpyOps(other._weights)}
+        return other
 
     def states(self, ids: NDArray[np.int64], mask: NDArray[np.int64], backend: Backend) -> Array:
         """Last hidden states, float32 (n, length, width), of n token sequences; those of padding mean nothing.

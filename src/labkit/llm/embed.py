@@ -6,10 +6,9 @@ is stamped with.
 
 from __future__ import annotations
 
+import copy
 import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from labkit.errors import EndpointError
+from labkit.llm.adapter import Adapter
 from labkit.llm.bert import Backend, Bert, pool
 from labkit.llm.decoder import Array
 
@@ -32,6 +32,7 @@ MAX_TOKENS = 256
 """Tokens of a text that all-MiniLM-L6-v2 was trained to see; the rest is cut, as sentence-transformers does."""
 
 _BATCH_TOKENS = 2048  # padding included; more needs memory and saves no time on a CPU
+_BATCH_LEAST = 256  # tokens from here on are worth another core
 _BULK_TOKENS = 4_000  # from here on importing PyTorch pays for itself
 _TORCH_TOKENS = 41  # from here on PyTorch is quicker once it is imported; a question is shorter and stays exact
 _PROGRESS_FROM = 2_000
@@ -89,6 +90,14 @@ class TokenEmbedder(Protocol):
         """Vector and token states of each text, in the order of ``texts``."""
         ...
 
+    def adapted(self, adapter: Adapter) -> TokenEmbedder:
+        """The same embedder with changed weights.
+
+        Raises:
+            ModelError: the adapter belongs to another encoder.
+        """
+        ...
+
 
 def embedder(settings: Settings) -> Embedder:
     """The embedder of ``settings``: the endpoint if ``embed_url`` is set, else the weights of ``embed_model``.
@@ -109,7 +118,7 @@ class LocalEmbedder:
 
     Args:
         files: from :func:`labkit.models.resolve`.
-        threads: CPU threads of bulk encoding; 0 leaves the library's choice.
+        threads: CPU cores of bulk encoding; 0 leaves the library's choice.
         backend: what computes; None takes NumPy for a question and PyTorch, in the precision this CPU is quickest
             at, for many tokens.
     """
@@ -124,7 +133,6 @@ class LocalEmbedder:
         self._tokenizer = Tokenizer.from_file(str(files.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str], ctx: RequestContext | None = None) -> Array:
         """Unit vectors, float32 (n, dimensions), in the order of ``texts``. Text beyond 256 tokens is not seen."""
@@ -146,6 +154,17 @@ class LocalEmbedder:
                 encoded[i] = Encoded(vector, row[inner].astype(np.int32), of[inner].copy())
         return [encoded[i] for i in range(len(texts))]
 
+    def adapted(self, adapter: Adapter) -> LocalEmbedder:
+        """The same embedder with changed weights, and a fingerprint of its own.
+
+        Raises:
+            ModelError: the adapter belongs to another encoder.
+        """
+        other = copy.copy(self)
+        other._bert = self._bert.adapted(adapter)
+        other.fingerprint = f"{self.fingerprint}/{adapter.fingerprint}"
+        return other
+
     def _batches(
         self, texts: Sequence[str], ctx: RequestContext | None
     ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64], Array]]:
@@ -153,17 +172,30 @@ class LocalEmbedder:
         tokens = [_clip(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
         lengths = [len(row) for row in tokens]
         backend = self._backend or self._choose(sum(lengths))
-        # One pass of PyTorch at a time: two would compete for the same cores. A question goes ahead with NumPy.
-        turn = nullcontext() if backend == "numpy" else self._lock
         with tqdm(total=len(texts), unit="text", desc="encode", disable=len(texts) < _PROGRESS_FROM) as bar:
-            for batch in _by_length(lengths):
+            for batch, (ids, mask, states) in self._computed(tokens, lengths, backend):
                 if ctx is not None:
                     ctx.check()
-                ids, mask = _pad([tokens[i] for i in batch])
-                with turn:
-                    states = self._bert.states(ids, mask, backend)
                 yield batch, ids, mask, states
                 bar.update(len(batch))
+
+    def _computed(
+        self, tokens: Sequence[list[int]], lengths: Sequence[int], backend: Backend
+    ) -> Iterator[tuple[list[int], tuple[NDArray[np.int64], NDArray[np.int64], Array]]]:
+        """Batches with their padded token ids, mask and states; those of PyTorch on all cores, a batch on each."""
+
+        def states(batch: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+            ids, mask = _pad([tokens[i] for i in batch])
+            return ids, mask, self._bert.states(ids, mask, backend)
+
+        if backend == "numpy":  # a question goes ahead in its own thread
+            yield from ((batch, states(batch)) for batch in _by_length(lengths, _BATCH_TOKENS))
+            return
+        from labkit.llm.cores import cores
+
+        available = cores(self._threads)
+        limit = max(_BATCH_LEAST, min(_BATCH_TOKENS, -(-sum(lengths) // available.size)))
+        yield from available.map(states, _by_length(lengths, limit))
 
     @property
     def dimensions(self) -> int:
@@ -177,12 +209,8 @@ class LocalEmbedder:
     def _choose(self, tokens: int) -> Backend:
         if tokens < (_TORCH_TOKENS if "torch" in sys.modules else _BULK_TOKENS):
             return "numpy"
-        import torch
-
         from labkit.llm.precision import fastest
 
-        if self._threads:
-            torch.set_num_threads(self._threads)
         return fastest()
 
 
@@ -272,14 +300,14 @@ def _clip(ids: list[int]) -> list[int]:
     return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]]
 
 
-def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Positions of texts in batches of at most _BATCH_TOKENS, the longest first.
+def _by_length(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Positions of texts in batches of at most ``limit`` tokens, the longest first.
 
     Sorted by length, a batch holds texts of similar length and hardly any padding.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
+        if batch and (len(batch) + 1) * lengths[batch[0]] > limit:
             yield batch
             batch = []
         batch.append(i)

@@ -10,7 +10,7 @@ from labkit.llm.embed import _BATCH_TOKENS, MAX_TOKENS, _by_length, _clip, _pad
 
 @given(st.lists(st.integers(2, MAX_TOKENS), max_size=200))
 def test_batches_hold_every_text_once_within_the_budget(lengths):
-    batches = list(_by_length(lengths))
+    batches = list(_by_length(lengths, _BATCH_TOKENS))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert all(len(batch) * max(lengths[i] for i in batch) <= _BATCH_TOKENS for batch in batches)
     ordered = [lengths[i] for batch in batches for i in batch]
@@ -19,7 +19,7 @@ def test_batches_hold_every_text_once_within_the_budget(lengths):
 
 def test_a_corpus_is_padded_by_less_than_a_twentieth():
     lengths = np.random.default_rng(7).integers(20, 250, 1000).tolist()
-    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in _by_length(lengths))
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in _by_length(lengths, _BATCH_TOKENS))
     assert padded < 1.05 * sum(lengths)
 
 
