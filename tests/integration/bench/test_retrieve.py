@@ -21,6 +21,7 @@ def test_it_reports_quality_safety_and_time(measured):
         "single_hop_recall_at_5", "single_hop_mrr_at_10", "multi_hop_all_gold_at_10",
         "single_hop_recall_at_5_above_dense", "single_hop_recall_at_5_above_llamaindex",
         "ask_retrieval_p50_ms", "hybrid_2k_p50_ms", "ann_recall_at_10_2k",
+        "build_s_2k", "open_s_2k", "peak_memory_mb_2k",
     ):  # fmt: skip
         assert name in figures, name
     assert figures["single_hop_recall_at_5"].value > 0.8

@@ -1,32 +1,28 @@
 """The embedded store: LanceDB, vectors and native full text in a local folder.
 
 Access, day and filters are decided on a :class:`~labkit.retrieve.stores.snapshot.Snapshot` before ranking. Dense
-search runs in memory up to 200,000 chunks; from there on :meth:`LanceStore.optimize` builds LanceDB's vector index
-(IVF with 8-bit scalar quantization). Full text is LanceDB's own. Queries go to the Lance dataset below the table,
-past the table's own query builder. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index`
-does.
+search runs in memory: at a million chunks it finds more of the nearest, sooner, than LanceDB's vector index did, whose
+partitions are read one by one. Full text is LanceDB's own. Queries go to the Lance dataset below the table, past the
+table's own query builder. It does not know which encoder made the vectors; :mod:`labkit.retrieve.index` does.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import lancedb
 import numpy as np
 import pyarrow as pa
-from lance.query import MatchQuery
-from lancedb.index import FTS, IvfSq
 from numpy.typing import NDArray
 
 from labkit.errors import IndexMissing, InputError, StoreError
 from labkit.retrieve.store import Rows, TokenVectors, check_k, search_terms
+from labkit.retrieve.stores.fulltext import FULL_TEXT, best_matches, literal
 from labkit.retrieve.stores.snapshot import (
     COLUMNS,
-    RESIDENT_UP_TO,
     TERMS,
     TOKEN_COUNT,
     TOKENS,
@@ -35,17 +31,12 @@ from labkit.retrieve.stores.snapshot import (
     unpacked,
 )
 from labkit.retrieve.terms import query_terms
-from labkit.schema import Chunk, Filters, Hit, RequestContext, arrow_schema
+from labkit.schema import Chunk, Hit, RequestContext, arrow_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 4_096  # rows per write and per read of everything
-_PROBES = 32  # partitions of the vector index that are searched; `labkit bench retrieve` measures what that misses
-_DEEPEST = 4_000  # candidates taken without a filter before the database is asked to filter itself
-
-Found = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Row ids and scores, best first."""
 
 
 class LanceStore:
@@ -75,12 +66,7 @@ class LanceStore:
         where = f"{folder.name}/{name}"
         with _explained(where):
             table = lancedb.connect(folder).create_table(name, schema=schema)
-            # Terms arrive stemmed and folded; the index only splits them at spaces.
-            config = FTS(
-                base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False,
-                ascii_folding=False, max_token_length=None,
-            )  # fmt: skip
-            table.create_index(TERMS, config=config)
+            table.create_index(TERMS, config=FULL_TEXT)
         return cls(table, where)
 
     @classmethod
@@ -128,17 +114,20 @@ class LanceStore:
             self._table.add(rows)
 
     def optimize(self) -> None:
-        """Bring the full-text and vector indexes up to date. Until then new rows are searched by scanning them."""
+        """Join small files and index all full text. Until then new rows are searched by scanning them.
+
+        The full-text index is made anew: one made of one piece is built and searched faster than one that grew.
+        """
         with self._writing():
-            count = self._table.count_rows()
-            if count > RESIDENT_UP_TO and not self._has_vector_index():
-                config = IvfSq(distance_type="dot", num_partitions=max(1, isqrt(count)))
-                self._table.create_index(VECTOR, config=config)
-            self._table.optimize()
+            dataset = self._table.to_lance()
+            dataset.optimize.compact_files()
+            dataset.cleanup_old_versions()
+            self._table.checkout_latest()
+            self._table.create_index(TERMS, config=FULL_TEXT, replace=True)
 
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Remove every chunk of these documents; returns how many chunks went."""
-        wanted = ", ".join(_literal(doc_id) for doc_id in sorted(set(doc_ids)))
+        wanted = ", ".join(literal(doc_id) for doc_id in sorted(set(doc_ids)))
         if not wanted:
             return 0
         with self._writing():
@@ -152,17 +141,7 @@ class LanceStore:
         with _explained(self._where):
             now = self._now()
             mask = now.readable(ctx)
-            if not mask.any():
-                return []
-            if now.nearest is not None:
-                return _hits(now, *now.nearest.search(vector, mask, k))
-
-            def search(n: int, sql: str | None) -> Found:
-                nearest = {"column": VECTOR, "q": vector, "k": n, "metric": "dot", "nprobes": _PROBES}
-                rows = _scanned(now, nearest=nearest, filter=sql, columns=["_distance"])
-                return rows["_rowid"].to_numpy().astype(np.int64), 1.0 - rows["_distance"].to_numpy()
-
-            return _hits(now, *_qualified(now, search, mask, k, ctx))
+            return _hits(now, *now.nearest.search(vector, mask, k)) if mask.any() else []
 
     def search_lexical(self, query: str, k: int, ctx: RequestContext) -> list[Hit]:
         """The k chunks with the highest BM25 score for the query's terms."""
@@ -174,15 +153,7 @@ class LanceStore:
         with _explained(self._where):
             now = self._now()
             mask = now.readable(ctx)
-            if not mask.any():
-                return []
-
-            def search(n: int, sql: str | None) -> Found:
-                match = MatchQuery(" ".join(asked), TERMS)
-                rows = _scanned(now, full_text_query=match, limit=n, filter=sql, columns=["_score"])
-                return rows["_rowid"].to_numpy().astype(np.int64), rows["_score"].to_numpy()
-
-            return _hits(now, *_qualified(now, search, mask, k, ctx))
+            return _hits(now, *best_matches(now, " ".join(asked), mask, k, ctx)) if mask.any() else []
 
     def token_vectors(self, chunk_ids: Sequence[str]) -> list[TokenVectors]:
         """The token vectors of these chunks, in their order; of length 0 where there are none."""
@@ -232,9 +203,6 @@ class LanceStore:
         with self._lock:
             self._snapshot = None
 
-    def _has_vector_index(self) -> bool:
-        return any(VECTOR in index.columns for index in self._table.list_indices())
-
     def _arrow(
         self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None
     ) -> pa.Table:
@@ -272,65 +240,10 @@ def drop_tables(folder: Path, keep: set[str]) -> None:
                 database.drop_table(path.stem)
 
 
-def _scanned(now: Snapshot, **search: Any) -> pa.Table:
-    return now.dataset.scanner(
-        with_row_id=True, prefilter=True, disable_scoring_autoprojection=True, **search
-    ).to_table()
-
-
-def _qualified(
-    now: Snapshot, search: Callable[[int, str | None], Found], mask: NDArray[np.bool_], k: int, ctx: RequestContext
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The k best rows of a mask from a ranking of all rows.
-
-    The first k that qualify of a ranking are the ranking of those that qualify, so as many more are asked for as do
-    not. Where few qualify, the database filters while it searches.
-    """
-    share = float(mask.mean())
-    n = k if share == 1.0 else int(1.3 * k / share) + 16
-    while n <= _DEEPEST or n == k:
-        row_ids, scores = search(n, None)
-        at = now.positions(row_ids)
-        kept = mask[at]
-        if kept.sum() >= k or len(row_ids) < n:
-            return at[kept][:k], scores[kept][:k]
-        n *= 4
-    row_ids, scores = search(k, _filter(ctx))
-    return now.positions(row_ids), scores
-
-
 def _hits(now: Snapshot, at: NDArray[np.intp], scores: NDArray[np.float32]) -> list[Hit]:
     chunks = now.chunks(at.tolist())
     hits = [Hit.model_construct(chunk=c, score=float(s), why={}) for c, s in zip(chunks, scores, strict=True)]
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.chunk_id))
-
-
-def _filter(ctx: RequestContext) -> str:
-    """The request's tenant, groups, date and filters as SQL over a chunk's columns."""
-    groups = ", ".join(_literal(group) for group in sorted(ctx.groups))
-    day = _day(ctx.as_of)
-    parts = [
-        f"tenant = {_literal(ctx.tenant)} AND array_has_any(acl, make_array({groups}))",
-        f"(valid_from IS NULL OR valid_from <= {day}) AND (valid_to IS NULL OR valid_to > {day})",
-    ]
-    filters: Filters = ctx.filters
-    for column, wanted in (("doc_class", filters.doc_classes), ("lang", filters.languages)):
-        if wanted:
-            parts.append(f"{column} IN ({', '.join(map(_literal, sorted(wanted)))})")
-    if filters.since is not None:
-        parts.append(f"valid_from >= {_day(filters.since)}")
-    if filters.until is not None:
-        parts.append(f"valid_from <= {_day(filters.until)}")
-    return " AND ".join(parts)
-
-
-def _day(day: Any) -> str:
-    return f"DATE '{day.isoformat()}'"
-
-
-def _literal(value: str) -> str:
-    """A SQL string literal: the quote is the only character with a meaning inside one, and is doubled."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What the embedded store keeps in memory of one version of its table: who may read each chunk, and when it holds.
+"""What the embedded store keeps in memory of one version of its table: vectors, columns, and who may read what when.
 
-Deciding in memory which chunks qualify costs microseconds where a database would scan columns. One snapshot belongs
-to one version of the table, so a search sees the table before or after a write, never in between. Up to
-:data:`RESIDENT_UP_TO` chunks it holds their columns and vectors too.
+Deciding in memory which chunks qualify costs microseconds where a database would scan columns, and a hit needs no
+reading from disk. One snapshot belongs to one version of the table, so a search sees the table before or after a
+write, never in between. A million chunks take some 3 GB and seconds to read; where that is too much, an index belongs
+on a server. Token vectors, which are larger, are read from disk as needed.
 """
 
 from __future__ import annotations
@@ -21,14 +22,12 @@ from labkit.schema import Chunk, Filters, RequestContext
 if TYPE_CHECKING:
     from labkit.retrieve.store import TokenVectors
 
-RESIDENT_UP_TO = 200_000
-"""Chunks up to which vectors and columns stay in memory, some 2.5 kB each. Larger tables are read from disk, hit by
-hit, and their vectors are searched by the database's index."""
-
 KEPT = 20_000
 """Chunks, and lists of token vectors, kept ready once they were read."""
 
-META = ["tenant", "acl", "valid_from", "valid_to", "doc_class", "lang"]
+MASKS = 16
+"""Answers to who may read what that are kept: people in the same groups share one, and so do the paths of a search."""
+
 COLUMNS = list(Chunk.model_fields)
 VECTOR, TERMS, TOKENS, TOKEN_COUNT = "vector", "terms", "token_vectors", "token_count"
 _EVER = np.iinfo(np.int32).max
@@ -44,31 +43,37 @@ class Snapshot:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         self.count: int = dataset.count_rows()
-        resident = self.count <= RESIDENT_UP_TO
-        columns = [*META, *([VECTOR] if resident else [])]
-        table = dataset.scanner(columns=columns, with_row_id=True).to_table()
+        self.nearest = Nearest(_vectors(dataset, self.count))
+        # Contiguous, so that taking rows costs no search for their batch.
+        table = dataset.scanner(columns=COLUMNS, with_row_id=True).to_table().combine_chunks()
         self.row_ids: NDArray[np.int64] = table["_rowid"].to_numpy().astype(np.int64)
         self._by_row_id = np.argsort(self.row_ids, kind="stable")
         self._sorted_ids = self.row_ids[self._by_row_id]
+        self._columns = table.select(COLUMNS)
         self._access, self._readers = _codes(
             zip(table["tenant"].to_pylist(), map(tuple, table["acl"].to_pylist()), strict=True)
         )
         self._class, self._classes = _codes(table["doc_class"].to_pylist())
         self._lang, self._langs = _codes(table["lang"].to_pylist())
         self._from, self._to = _days(table["valid_from"], -_EVER), _days(table["valid_to"], _EVER)
-        self.nearest = Nearest(_matrix(table[VECTOR])) if resident and self.count else None
-        # Contiguous, so that taking rows costs no search for their batch.
-        self._columns = dataset.to_table(columns=COLUMNS).combine_chunks() if resident else None
+        self._masks: dict[object, NDArray[np.bool_]] = {}
         self._at: dict[str, int] | None = None  # made when first needed
         self._chunks: dict[int, Chunk] = {}
         self._tokens: dict[int, TokenVectors] = {}
 
     def readable(self, ctx: RequestContext) -> NDArray[np.bool_]:
-        """For every row, whether the request may see it: tenant, groups, day and filters."""
-        allowed = np.array([ctx.may_read(acl, tenant) for tenant, acl in self._readers] or [False])
-        day = ctx.as_of.toordinal()
-        mask = allowed[self._access] & (self._from <= day) & (day < self._to)
-        return mask & self._narrowed(ctx.filters) if ctx.filters != Filters() else mask
+        """For every row, whether the request may see it: tenant, groups, day and filters. Not to be changed."""
+        key = (ctx.tenant, ctx.groups, ctx.as_of, ctx.filters)  # all that may decide; the reader's name does not
+        mask = self._masks.get(key)
+        if mask is None:
+            allowed = np.array([ctx.may_read(acl, tenant) for tenant, acl in self._readers] or [False])
+            day = ctx.as_of.toordinal()
+            mask = allowed[self._access] & (self._from <= day) & (day < self._to)
+            if ctx.filters != Filters():
+                mask &= self._narrowed(ctx.filters)
+            mask.flags.writeable = False
+            self._masks = _remembering(self._masks, {key: mask}, MASKS)
+        return mask
 
     def _narrowed(self, filters: Filters) -> NDArray[np.bool_]:
         mask = np.ones(self.count, bool)
@@ -91,35 +96,38 @@ class Snapshot:
     def where_is(self, chunk_ids: Sequence[str]) -> list[int | None]:
         """The positions of chunks, None for those that are not there."""
         if self._at is None:
-            table = self._columns or self.dataset.to_table(columns=["chunk_id"])
-            ids = table["chunk_id"].to_pylist()
-            self._at = {chunk_id: at for at, chunk_id in enumerate(ids)}
+            self._at = {chunk_id: at for at, chunk_id in enumerate(self._columns["chunk_id"].to_pylist())}
         return [self._at.get(chunk_id) for chunk_id in chunk_ids]
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
-        """The chunks at these positions; those read before come from memory."""
-        missing = [at for at in positions if at not in self._chunks]
-        new = dict(zip(missing, (Chunk(**row) for row in self._read(missing, COLUMNS)), strict=True)) if missing else {}
-        chunks = [new[at] if at in new else self._chunks[at] for at in positions]
-        _remember(self._chunks, new)
+        """The chunks at these positions; those made before come from memory."""
+        known = self._chunks
+        missing = [at for at in positions if at not in known]
+        rows = self._columns.take(pa.array(missing, pa.int64())).to_pylist() if missing else []
+        new = {at: Chunk.model_validate(row) for at, row in zip(missing, rows, strict=True)}
+        chunks = [new[at] if at in new else known[at] for at in positions]
+        self._chunks = _remembering(known, new, KEPT)
         return chunks
 
     def token_vectors(self, positions: Sequence[int]) -> list[TokenVectors]:
         """The token vectors of the chunks at these positions."""
-        missing = [at for at in positions if at not in self._tokens]
-        rows = self._read(missing, [TOKENS, TOKEN_COUNT]) if missing else []
+        known = self._tokens
+        missing = [at for at in positions if at not in known]
+        rows = self.dataset.take(missing, columns=[TOKENS, TOKEN_COUNT]).to_pylist() if missing else []
         new = {at: unpacked(row[TOKENS], row[TOKEN_COUNT]) for at, row in zip(missing, rows, strict=True)}
-        vectors = [new[at] if at in new else self._tokens[at] for at in positions]
-        _remember(self._tokens, new)
+        vectors = [new[at] if at in new else known[at] for at in positions]
+        self._tokens = _remembering(known, new, KEPT)
         return vectors
 
-    def _read(self, positions: Sequence[int], columns: list[str]) -> list[dict[str, Any]]:
-        if columns is COLUMNS and self._columns is not None:
-            found = self._columns.take(pa.array(positions, pa.int64()))
-        else:
-            found = self.dataset.take(list(positions), columns=columns)
-        rows: list[dict[str, Any]] = found.to_pylist()
-        return rows
+
+def _vectors(dataset: Any, count: int) -> NDArray[np.float32]:
+    """All vectors (count, dimensions), in the order of the rows."""
+    vectors = np.empty((count, dataset.schema.field(VECTOR).type.list_size), np.float32)
+    done = 0
+    for batch in dataset.to_batches(columns=[VECTOR]):  # never a second copy of them all
+        vectors[done : done + len(batch)] = batch.column(VECTOR).flatten().to_numpy().reshape(len(batch), -1)
+        done += len(batch)
+    return vectors
 
 
 def unpacked(data: bytes | None, count: int | None) -> TokenVectors:
@@ -129,10 +137,12 @@ def unpacked(data: bytes | None, count: int | None) -> TokenVectors:
     return np.frombuffer(data, np.int8).reshape(count, -1)
 
 
-def _remember(kept: dict[int, Any], new: dict[int, Any]) -> None:
-    if len(kept) + len(new) > KEPT:
-        kept.clear()  # rare, and simpler to reason about than an order of use
+def _remembering(kept: dict[Any, Any], new: dict[Any, Any], most: int) -> dict[Any, Any]:
+    """What to keep from now on. One that is full is left as it is to the threads that are reading it."""
+    if len(kept) + len(new) > most:
+        return dict(new)  # rare, and simpler to reason about than an order of use
     kept.update(new)
+    return kept
 
 
 def _codes(values: Iterable[Any]) -> tuple[NDArray[np.int32], list[Any]]:
@@ -148,9 +158,3 @@ def _days(column: pa.ChunkedArray, absent: int) -> NDArray[np.int32]:
     days = column.cast(pa.int32())
     known = days.fill_null(0).to_numpy().astype(np.int32) + epoch
     return np.where(column.is_null().to_numpy(), np.int32(absent), known)
-
-
-def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    flat = column.combine_chunks()
-    flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
-    return np.asarray(flat.flatten(), np.float32).reshape(len(flat), -1)
