@@ -76,7 +76,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     single = [(a.question.text, a.ctx) for a in asked if a.question.type == "single_hop"]
     if single:
         sizes = SIZES[options.settings.profile]
-        figures |= growth(_all_rows(opened), single, encoder, sizes=sizes, seed=options.seed)
+        figures |= growth(all_rows(opened), single, encoder, sizes=sizes, seed=options.seed)
     result = BenchResult(
         bench="retrieve", profile=options.profile, seed=options.seed, pack=manifest.pack, split=options.split,
         world_version=manifest.world_version, data_sha256=manifest.sha256,
@@ -220,7 +220,8 @@ def _sees(ctx: RequestContext, chunk: Chunk) -> bool:
     return ctx.may_read(chunk.acl, chunk.tenant) and ctx.in_force(chunk.valid_from, chunk.valid_to)
 
 
-def _all_rows(opened: Index) -> StoreRows:
+def all_rows(opened: Index) -> StoreRows:
+    """Everything an index holds, at once."""
     parts = list(opened.store.rows())
     return StoreRows(
         [chunk for part in parts for chunk in part.chunks],

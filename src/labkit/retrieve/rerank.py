@@ -1,8 +1,9 @@
 """Retrieval by words and by meaning, reranked by late interaction.
 
 The two paths give candidates and a first score each; late interaction compares the best of them with the question
-token by token. The three signals are added; the dense one counts less the more words of the question the encoder does
-not know, for it guesses at *INC-3347* and at invented names. What neither path found is not found here either.
+token by token. The three signals are added, and the best are chosen so that they answer the question together
+(:mod:`labkit.retrieve.coverage`). The dense signal counts less the more words of the question the encoder does not
+know, for it guesses at *INC-3347* and at invented names. What neither path found is not found here either.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labkit.errors import InputError
 from labkit.llm import Embedder, TokenEmbedder
+from labkit.retrieve.coverage import covering
 from labkit.retrieve.fuse import convex_fusion, scaled
-from labkit.retrieve.late import LateInteraction
+from labkit.retrieve.late import Array, LateInteraction
 from labkit.retrieve.store import MAX_K, Store, check_search
 from labkit.schema import Hit, RequestContext
-
-if TYPE_CHECKING:
-    from labkit.llm.embed import Encoded
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -33,8 +32,10 @@ DEPTH = 100
 WEIGHTS = {"dense": 0.4, "lexical": 0.6}
 """Of the fusion that chooses the candidates."""
 
-DENSE, DENSE_LEAST, DISTRUST = 1.0, 0.2, 5.0
-"""What a cosine counts: DENSE less DISTRUST times the share of unfamiliar words, and never below DENSE_LEAST."""
+DENSE, DENSE_LEAST, DISTRUST = 1.0, -0.3, 10.0
+"""What a cosine counts: DENSE less DISTRUST times the share of unfamiliar words, and never below DENSE_LEAST. Beside
+late interaction it even counts against a passage then: among a subject's many passages it likes those that are about
+the subject as a whole, not the one that states the fact."""
 
 LEXICAL, LATE = 0.4, 2.0
 """What scaled BM25 and late interaction count. These constants were chosen on dev questions of three generated worlds;
@@ -79,6 +80,14 @@ class Candidates:
         return np.array([known.get(hit.chunk.chunk_id, absent) for hit in self.hits], np.float32)
 
 
+class _Question(NamedTuple):
+    """What a question is compared by: its vector, the token states the adapted encoder gives, and distrust."""
+
+    vector: Array
+    states: Array
+    distrust: float
+
+
 class Reranker:
     """Implements :class:`labkit.schema.Retriever`.
 
@@ -108,11 +117,11 @@ class Reranker:
             raise InputError(f"{embedder.name} does not show its tokens", todo="Fuse the two paths without reranking.")
         self._store, self._late, self._depth, self._reranked = store, late, depth, reranked
 
-        tokens_of = embedder.encode_tokens
+        vectors_of, states_of = embedder.encode_tokens, late.asker(embedder).encode_tokens
 
         @lru_cache(maxsize=remembered)
-        def encode(text: str) -> tuple[Encoded, float]:
-            return tokens_of([text])[0], unfamiliar(text, embedder)
+        def encode(text: str) -> _Question:
+            return _Question(vectors_of([text])[0].vector, states_of([text])[0].states, unfamiliar(text, embedder))
 
         self._encode = encode
 
@@ -125,34 +134,33 @@ class Reranker:
         query = check_search(query, k)
         ctx.check()
         with ctx.trace.span("retrieve.encode"):
-            question, distrust = self._encode(query)
-        candidates = self.candidates(query, question, k, ctx)
+            question = self._encode(query)
+        candidates = self.candidates(query, question.vector, k, ctx)
         ctx.check()
         with ctx.trace.span("retrieve.rerank"):
-            return self._ranked(candidates, question, distrust)[:k]
+            return self._ranked(candidates, question)[:k]
 
-    def candidates(self, query: str, question: Encoded, k: int, ctx: RequestContext) -> Candidates:
-        """What both paths find."""
+    def candidates(self, query: str, vector: Array, k: int, ctx: RequestContext) -> Candidates:
+        """What both paths find for a question and its vector."""
         depth = min(max(k, self._depth), MAX_K)
         with ctx.trace.span("retrieve.dense"):
-            dense = self._store.search_dense(question.vector, depth, ctx)
+            dense = self._store.search_dense(vector, depth, ctx)
         with ctx.trace.span("retrieve.lexical"):
             lexical = self._store.search_lexical(query, depth, ctx)
         return Candidates({"dense": dense, "lexical": lexical}, max(k, self._reranked))
 
-    def _ranked(self, candidates: Candidates, question: Encoded, distrust: float) -> list[Hit]:
+    def _ranked(self, candidates: Candidates, question: _Question) -> list[Hit]:
         head = candidates.hits[: self._reranked]
         tokens = self._store.token_vectors([hit.chunk.chunk_id for hit in head])
-        late = self._late.scores(question.states, tokens)
-        n = len(head)
-        scores = candidates.first(distrust)[:n] + LATE * late
-        by_late = np.empty(n, int)
-        by_late[np.argsort(-late, kind="stable")] = np.arange(1, n + 1)
+        matches = self._late.matches(question.states, tokens)
+        late = matches.scores
+        order, scores = covering(candidates.first(question.distrust)[: len(head)] + LATE * late, matches)
+        by_late = np.empty(len(head), int)
+        by_late[np.argsort(-late, kind="stable")] = np.arange(1, len(head) + 1)
         ranked = [
-            Hit.model_construct(chunk=hit.chunk, score=float(score), why={**hit.why, "late": int(rank)})
-            for hit, score, rank in zip(head, scores, by_late, strict=True)
+            Hit.model_construct(chunk=head[i].chunk, score=score, why={**head[i].why, "late": int(by_late[i])})
+            for i, score in zip(order, scores, strict=True)
         ]
-        ranked.sort(key=lambda hit: (-hit.score, hit.chunk.chunk_id))
         # Behind the reranked come the others, by a score below all of theirs.
         floor = ranked[-1].score if ranked else 0.0
         rest = candidates.hits[self._reranked :]

@@ -1,11 +1,11 @@
 """Trains the late interaction of :mod:`labkit.retrieve.late`: ``python -m labkit.tune.late --out FILE``.
 
-It reads the train questions of several worlds, finds candidates with the two paths of retrieval, and learns how to
-project a question's token states so that a passage that states the fact comes before those that only look like it:
-the wrong passages of a question's own candidates are its hard negatives. So that what it learns of one company's
-questions does not spoil other text, it is held to what the untrained interaction says on natural prose (*learning
-without forgetting*: Li and Hoiem 2016): paragraphs of the PEPs and runbooks in ``LABKIT_DATA``. The same command
-gives the same figures on the same machine; pin the hash it prints in ``labkit/retrieve/late.py``.
+It learns how the encoder should read a question, so that a passage that states the fact comes before those that only
+look like it: a low-rank adapter (LoRA: Hu et al. 2021, with peft) on the encoder, the projections of questions and
+passages, and how much each token counts. Passages keep the encoder as it is. The wrong passages of a question's own
+candidates are its hard negatives. So that what it learns of one company's questions does not spoil other text, it is
+held to what the untrained interaction says on natural text (*learning without forgetting*: Li and Hoiem 2016). The same
+command gives the same figures on the same machine; pin the hash it prints in ``labkit/retrieve/late.py``.
 """
 
 from __future__ import annotations
@@ -13,59 +13,39 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
-import re
-import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize, pad
 from tqdm import tqdm
 
 from labkit.errors import ConfigError
-from labkit.evaluate.corpus import gold_paths, prepare_tables, read_facts, read_questions
-from labkit.evaluate.stages import needs_of
 from labkit.llm import embedder
-from labkit.llm.embed import Encoded, LocalEmbedder
-from labkit.retrieve.index import read_chunks
-from labkit.retrieve.late import LateInteraction
-from labkit.retrieve.rerank import DEPTH, LATE, RERANKED, Candidates, unfamiliar
-from labkit.retrieve.store import search_text
-from labkit.retrieve.stores.lancedb import LanceStore
-from labkit.schema import RequestContext
+from labkit.llm.adapter import Adapter
+from labkit.llm.embed import LocalEmbedder
+from labkit.models import resolve
+from labkit.retrieve.late import BLOCK, LateInteraction
+from labkit.retrieve.rerank import LATE
 from labkit.settings import Settings, get_settings
+from labkit.tune.examples import Array, Example, Held, from_relations, from_world, natural
 
 SEEDS = (7, 101, 102)
 WIDTH = 192
 """Numbers per token vector."""
 
-_EPOCHS, _BATCH, _RATE = 3, 8, 3e-3
-_RANK = 96  # of what is added to the projection of questions
-_DROPPED = 0.3  # of a question's tokens: none may be relied on alone
-_KEEP = 3.0  # weight of what holds it to the untrained interaction
-_HARD, _EASY = 12, 8  # wrong candidates per question: the best, and some of the others
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question with its candidates.
-
-    Attributes:
-        states: of the question's tokens.
-        passages: token states of each candidate.
-        first: of each candidate, what both paths count together.
-        right: for each candidate, whether it states the fact.
-    """
-
-    states: Array
-    passages: list[Array]
-    first: Array
-    right: NDArray[np.bool_]
+_EPOCHS, _BATCH = 3, 16  # epochs over the worlds' questions, and how many of them per step
+_RELATIONS, _HELD = 4, 4  # further questions per step: over invented subjects, and natural ones
+_ADAPTER_RATE, _RATE = 5e-4, 1e-3  # highest learning rates, of the adapter and of the rest
+_ADAPTER_RANK = 16
+_DROPPED = 0.1  # of a question's tokens: none may be relied on alone
+_KEEP = 1.0  # weight of what holds it to the untrained interaction
+_HARD, _EASY = 10, 4  # wrong candidates per question: the best, and some of the others
+_CLS, _SEP = 101, 102  # what frames a text: BERT's token ids
 
 
 def main() -> None:
@@ -88,177 +68,151 @@ def train(settings: Settings, seeds: Sequence[int] = SEEDS) -> LateInteraction:
     if not isinstance(encoder, LocalEmbedder):
         raise ConfigError("The encoder does not show its tokens", todo="Unset LABKIT_EMBED_URL.")
     rng = random.Random(0)
-    paragraphs, sentences = _prose(settings.data, encoder, rng)
-    examples = [example for seed in seeds for example in _examples(settings, seed, encoder)]
-    start = _principal(paragraphs, WIDTH)
-    return _fitted(examples, paragraphs, sentences, start, encoder.name, rng)
+    held = natural(settings.data, encoder, rng)
+    examples = [example for seed in seeds for example in from_world(settings, seed, encoder)]
+    relations = from_relations(encoder, rng)
+    torch.manual_seed(0)
+    model = _Interaction(resolve(settings.embed_model, settings.home).path, _principal(held, WIDTH))
+    _fit(model, examples, relations, held, rng)
+    return LateInteraction.from_bytes(model.exported(encoder.name).to_bytes())
 
 
-def _examples(settings: Settings, seed: int, encoder: LocalEmbedder) -> list[Example]:
-    """The single-hop train questions of a world, with what retrieval finds for them."""
-    tables, world = prepare_tables(settings, seed=seed)
-    chunks = read_chunks(tables)
-    encoded = encoder.encode_tokens([search_text(chunk) for chunk in chunks])
-    states = {chunk.chunk_id: one.states.astype(np.float16) for chunk, one in zip(chunks, encoded, strict=True)}
-    by_path = defaultdict(list)
-    for chunk in chunks:
-        by_path[chunk.source_path].append(chunk)
-    facts, paths = read_facts(world), gold_paths(world)
-    asked = [question for question in read_questions(world, "train") if question.type == "single_hop"]
-    found = []
-    with tempfile.TemporaryDirectory() as scratch:
-        store = LanceStore.create(Path(scratch), "train", encoder.dimensions)
-        store.append(chunks, np.stack([one.vector for one in encoded]))
-        store.optimize()
-        del encoded
-        questions = encoder.encode_tokens([question.text for question in asked])
-        for question, one in zip(tqdm(asked, desc=f"candidates of seed {seed}"), questions, strict=True):
-            ctx = RequestContext(groups=frozenset(question.groups), tenant="tidewater", as_of=question.as_of)
-            right = frozenset().union(*(need.chunk_ids for need in needs_of(question, facts, paths, by_path)))
-            example = _example(store, encoder, question.text, one, right, ctx, states)
-            if example.right.any() and not example.right.all():
-                found.append(example)
-    return found
-
-
-def _example(
-    store: LanceStore, encoder: LocalEmbedder, text: str, question: Encoded, right: frozenset[str],
-    ctx: RequestContext, states: dict[str, Any],
-) -> Example:  # fmt: skip
-    lists = {
-        "dense": store.search_dense(question.vector, DEPTH, ctx),
-        "lexical": store.search_lexical(text, DEPTH, ctx),
-    }
-    candidates = Candidates(lists, RERANKED)
-    ids = [hit.chunk.chunk_id for hit in candidates.hits]
-    return Example(
-        question.states, [states[chunk_id] for chunk_id in ids], candidates.first(unfamiliar(text, encoder)),
-        np.array([chunk_id in right for chunk_id in ids], bool),
-    )  # fmt: skip
-
-
-def _prose(data: Path | None, encoder: LocalEmbedder, rng: random.Random) -> tuple[list[Array], list[Array]]:
-    """Token states of natural paragraphs, and of sentences out of others."""
-    folders = [data / name for name in ("peps", "prometheus-runbooks")] if data else []
-    files = sorted(path for folder in folders for pattern in ("*.rst", "*.md") for path in folder.rglob(pattern))
-    if not files:
-        raise ConfigError("There is no natural prose to hold on to", todo="Set LABKIT_DATA to the public sets.")
-    paragraphs, sentences = [], []
-    for file in rng.sample(files, min(400, len(files))):
-        text = file.read_text(encoding="utf-8", errors="replace")
-        found = [re.sub(r"\s+", " ", part).strip() for part in re.split(r"\n\s*\n", text)]
-        found = [part for part in found if 200 < len(part) < 1_200 and part[0].isalpha()]
-        paragraphs += rng.sample(found, min(3, len(found)))
-        parts = [part for part in re.split(r"(?<=[.!?]) ", rng.choice(found)) if 30 < len(part) < 160] if found else []
-        sentences += parts[:1]
-    return (
-        [one.states.astype(np.float16) for one in encoder.encode_tokens(paragraphs[:700])],
-        [one.states for one in encoder.encode_tokens(sentences[:400])],
-    )
-
-
-def _principal(passages: Sequence[Array], width: int) -> Array:
+def _principal(held: Sequence[Held], width: int) -> Array:
     """Projection (width, dimensions) that keeps most of what token states differ in (Pearson 1901)."""
+    passages = [states for one in held for states in one.passages[:1]]
     rows = np.concatenate([states[:: max(1, len(states) // 40)] for states in passages]).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     vectors: Array = np.linalg.svd(rows.T @ rows)[0][:, :width].T.astype(np.float32)
     return vectors
 
 
-def _fitted(
-    examples: Sequence[Example],
-    paragraphs: Sequence[Array],
-    sentences: Sequence[Array],
-    start: Array,
-    encoder: str,
+def _fit(
+    model: _Interaction, examples: Sequence[Example], relations: Sequence[Example], held: Sequence[Held],
     rng: random.Random,
-) -> LateInteraction:
-    import torch
-
-    torch.manual_seed(0)
-    untrained = _Interaction(start)
-    model = _Interaction(start)
-    scale = torch.tensor(2.0, requires_grad=True)
-    parameters = [*model.parameters(), scale]
-    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=0.0)
+) -> None:  # fmt: skip
+    groups = [{"params": model.adapted(), "lr": _ADAPTER_RATE}, {"params": model.others(), "lr": _RATE}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     steps = _EPOCHS * (len(examples) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [_ADAPTER_RATE, _RATE], total_steps=steps + 1, pct_start=0.1
+    )
     with tqdm(total=steps, unit="step", desc="train") as bar:
         for _ in range(_EPOCHS):
             order = rng.sample(list(examples), len(examples))
             for at in range(0, len(order) - _BATCH + 1, _BATCH):
-                losses = [_ranking_loss(model, example, scale, rng) for example in order[at : at + _BATCH]]
-                kept = _distance(model, untrained, rng.choice(sentences), rng.sample(list(paragraphs), 12))
-                loss = torch.stack(losses).mean() + _KEEP * kept
+                chosen = order[at : at + _BATCH] + rng.sample(list(relations), _RELATIONS)
+                ranking = torch.stack(model.losses(chosen, rng)).sum() / _BATCH
+                kept = torch.stack(model.distances(rng.sample(list(held), _HELD))).mean()
                 optimizer.zero_grad()
-                loss.backward()
+                (ranking + _KEEP * kept).backward()
+                torch.nn.utils.clip_grad_norm_([*model.adapted(), *model.others()], 1.0)
                 optimizer.step()
                 schedule.step()
-                bar.set_postfix(loss=f"{float(loss.detach()):.2f}", refresh=False)
+                bar.set_postfix(loss=f"{ranking.item():.2f}", moved=f"{kept.item():.3f}", refresh=False)
                 bar.update()
-    query, weight = model.query().detach().numpy(), model.weight.detach().numpy()
-    rounded = LateInteraction(encoder, query, start, weight).to_bytes()
-    return LateInteraction.from_bytes(rounded)
 
 
 class _Interaction:
-    """:meth:`LateInteraction.scores` in PyTorch, differentiable and without rounding."""
+    """:class:`LateInteraction` in PyTorch, differentiable and without rounding.
 
-    def __init__(self, start: Array) -> None:
-        import torch
+    Args:
+        encoder: folder of the encoder's weights.
+        start: projection (width, dimensions) of passages, and of questions to begin with.
+    """
 
-        self.document = torch.tensor(start)
-        self.left = (0.02 * torch.randn(len(start), _RANK)).requires_grad_()
-        self.right = torch.zeros(_RANK, start.shape[1], requires_grad=True)
+    def __init__(self, encoder: Path, start: Array) -> None:
+        from peft import LoraConfig, get_peft_model
+        from transformers import BertModel
+
+        plain = BertModel.from_pretrained(encoder, add_pooling_layer=False, attn_implementation="eager")
+        for module in plain.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        config = LoraConfig(
+            r=_ADAPTER_RANK, lora_alpha=_ADAPTER_RANK, target_modules=["query", "key", "value", "dense"]
+        )
+        self.encoder: Any = get_peft_model(plain, config)
+        self.start = torch.tensor(start)
+        self.query = self.start.clone().requires_grad_()
+        self.document = self.start.clone().requires_grad_()
         self.weight = torch.zeros(start.shape[1], requires_grad=True)
+        self.scale = torch.tensor(2.0, requires_grad=True)
 
-    def parameters(self) -> list[Any]:
-        return [self.left, self.right, self.weight]
+    def adapted(self) -> list[Tensor]:
+        """Parameters of the adapter."""
+        return [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
 
-    def query(self) -> Any:
-        return self.document + self.left @ self.right
+    def others(self) -> list[Tensor]:
+        """All other parameters that are trained."""
+        return [self.query, self.document, self.weight, self.scale]
 
-    def __call__(self, states: Array, passages: Sequence[Array], dropped: float = 0.0) -> Any:
-        import torch
-        from torch.nn.functional import normalize
+    def losses(self, examples: Sequence[Example], rng: random.Random) -> list[Tensor]:
+        """For each question the cross-entropy of one right candidate among wrong ones."""
+        found = []
+        for example, states in zip(examples, self._read([example.tokens for example in examples]), strict=True):
+            wrong = np.flatnonzero(~example.right).tolist()
+            others = wrong[_HARD:]
+            chosen = [
+                rng.choice(np.flatnonzero(example.right).tolist()),
+                *wrong[:_HARD],
+                *rng.sample(others, min(_EASY, len(others))),
+            ]
+            late = self._scores(states, [example.passages[i] for i in chosen], _DROPPED)
+            scores = torch.from_numpy(example.first[chosen]) + LATE * late
+            found.append(-torch.log_softmax(torch.exp(self.scale) * scores, 0)[0])
+        return found
 
-        asked = normalize(_tensor(states), dim=-1)
+    def distances(self, held: Sequence[Held]) -> list[Tensor]:
+        """For each natural question how far its passages' scores moved, as a share of how much they differed."""
+        found = []
+        for one, states in zip(held, self._read([one.encoded.ids.tolist() for one in held]), strict=True):
+            asked = _projected(one.encoded.states, self.start)
+            before = torch.stack([(asked @ _projected(p, self.start).T).amax(1).mean() for p in one.passages])
+            before = before - before.mean()
+            after = self._scores(states, one.passages)
+            found.append(((after - after.mean() - before) ** 2).mean() / (before**2).mean())
+        return found
+
+    def exported(self, name: str) -> LateInteraction:
+        """What is shipped; ``name`` is the encoder's."""
+        changes = {
+            key.removeprefix("base_model.model.") + ".weight": tuple(
+                getattr(module, side)["default"].weight.detach().numpy().astype(np.float32)
+                for side in ("lora_B", "lora_A")
+            )
+            for key, module in self.encoder.named_modules()
+            if hasattr(module, "lora_A")
+        }
+        query, document, weight = (tensor.detach().numpy() for tensor in (self.query, self.document, self.weight))
+        return LateInteraction(name, Adapter(changes), query, document, weight)
+
+    def _read(self, questions: Sequence[list[int]]) -> list[Tensor]:
+        """The token states of each question, without the two that frame it."""
+        length = max(map(len, questions)) + 2
+        ids = torch.tensor([[_CLS, *question, _SEP, *[0] * (length - 2 - len(question))] for question in questions])
+        mask = torch.tensor([[1] * (len(q) + 2) + [0] * (length - 2 - len(q)) for q in questions])
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return [row[1 : 1 + len(question)] for row, question in zip(states, questions, strict=True)]
+
+    def _scores(self, states: Tensor, passages: Sequence[NDArray[np.float16]], dropped: float = 0.0) -> Tensor:
+        asked = normalize(states, dim=-1)
         logits = asked @ self.weight
-        logits = logits.masked_fill(torch.rand(len(logits)) < dropped, -9.0)
-        said = normalize(normalize(torch.cat([_tensor(p) for p in passages]), dim=-1) @ self.document.T, dim=-1)
-        similar = normalize(asked @ self.query().T, dim=-1) @ said.T
-        best = [part.amax(1) for part in similar.split([len(p) for p in passages], dim=1)]
-        return torch.softmax(logits, 0) @ torch.stack(best, dim=1)
+        if dropped:
+            logits = logits.masked_fill(torch.rand(len(logits)) < dropped, -9.0)
+        weights = torch.softmax(logits, 0)
+        blocks = -(-max(map(len, passages)) // BLOCK)
+        said = torch.stack([pad(_projected(p, self.document), (0, 0, 0, blocks * BLOCK - len(p))) for p in passages])
+        similar = normalize(asked @ self.query.T, dim=-1) @ said.transpose(1, 2)
+        strongest = similar.unflatten(2, (blocks, BLOCK)).amax(-1)  # (passages, tokens, blocks)
+        windows = torch.maximum(strongest[..., :-1], strongest[..., 1:]) if blocks > 1 else strongest
+        near = (weights @ windows).amax(1)
+        return (strongest.amax(2) @ weights + near) / 2
 
 
-def _ranking_loss(model: _Interaction, example: Example, scale: Any, rng: random.Random) -> Any:
-    """Cross-entropy of one right candidate among the wrong ones."""
-    import torch
-
-    wrong = np.flatnonzero(~example.right).tolist()
-    others = wrong[_HARD:]
-    chosen = [
-        rng.choice(np.flatnonzero(example.right).tolist()),
-        *wrong[:_HARD],
-        *rng.sample(others, min(_EASY, len(others))),
-    ]
-    late = model(example.states, [example.passages[i] for i in chosen], _DROPPED)
-    scores = _tensor(example.first[chosen]) + LATE * late
-    return -torch.log_softmax(torch.exp(scale) * scores, 0)[0]
-
-
-def _distance(model: _Interaction, untrained: _Interaction, sentence: Array, passages: Sequence[Array]) -> Any:
-    """How far the scores of natural passages moved, as a share of how much they differed."""
-    before = untrained(sentence, passages).detach()
-    before = before - before.mean()
-    after = model(sentence, passages)
-    return ((after - after.mean() - before) ** 2).mean() / (before**2).mean()
-
-
-def _tensor(values: Array) -> Any:
-    import torch
-
-    return torch.from_numpy(np.asarray(values, np.float32))
+def _projected(states: NDArray[np.floating[Any]], projection: Tensor) -> Tensor:
+    """Unit vectors (tokens, width) of token states."""
+    rows = torch.from_numpy(states.astype(np.float32))
+    return normalize(normalize(rows, dim=-1) @ projection.T, dim=-1)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labkit.errors import IndexMismatch, InputError
+from labkit.errors import IndexMismatch, InputError, ModelError
 from labkit.llm import embedder
+from labkit.llm.adapter import Adapter
 from labkit.retrieve import Reranker, default_retriever, index, open_index, plain_retriever
 from labkit.retrieve import index as build
 from labkit.retrieve.late import LateInteraction
@@ -167,18 +168,27 @@ def test_what_is_not_reranked_keeps_its_order_behind(opened, encoder):
 
 
 def test_late_interaction_counts(opened, encoder):
-    """Beside one that finds no token like another, the same hits score higher, by what their tokens say."""
+    """Without it other signals decide; what it says best is first among the reranked."""
     late = LateInteraction.shipped()
     mute = replace(late, query=np.zeros_like(late.query))
     question = "Who is in charge of Fulfilment Controls?"
     heard, unheard = (
-        {
-            hit.chunk.chunk_id: hit.score
-            for hit in Reranker(opened.store, encoder, one).search(question, 5, RequestContext())
-        }
-        for one in (late, mute)
+        Reranker(opened.store, encoder, one).search(question, 5, RequestContext()) for one in (late, mute)
     )
-    said = late.scores(encoder.encode_tokens([question])[0].states, opened.store.token_vectors(list(heard)))
-    gains = [heard[name] - unheard[name] for name in heard]
-    assert min(gains) > 0.1
-    assert np.argsort(gains).tolist() == np.argsort(said).tolist()
+    states = late.asker(encoder).encode_tokens([question])[0].states
+    said = late.scores(states, opened.store.token_vectors(names(heard)))
+    assert [hit.why["late"] for hit in heard] == (np.argsort(np.argsort(-said)) + 1).tolist()
+    assert heard[0].score - unheard[0].score > 0.1
+
+
+def test_the_question_is_read_by_the_adapted_encoder(opened, encoder):
+    late = LateInteraction.shipped()
+    question = "Who is in charge of Fulfilment Controls?"
+    plain, adapted = (one.encode_tokens([question])[0] for one in (encoder, late.asker(encoder)))
+    assert np.abs(plain.states - adapted.states).max() > 0.1
+    assert plain.ids.tolist() == adapted.ids.tolist()
+    unadapted = replace(late, adapter=Adapter({}))
+    hits = [Reranker(opened.store, encoder, one).search(question, 3, RequestContext()) for one in (late, unadapted)]
+    assert [hit.score for hit in hits[0]] != [hit.score for hit in hits[1]]
+    with pytest.raises(ModelError, match="does not fit"):
+        encoder.adapted(Adapter({"no.such.weight": (np.ones((2, 1), np.float32), np.ones((1, 2), np.float32))}))
