@@ -29,6 +29,12 @@ _NEXT_QUESTION = re.compile(
     r"|,?\s+and (?=(?:who|what|when|where|which|why|how)\b)|;\s+(?=(?:who|what|when|where|which|why|how)\b)",
     re.IGNORECASE,
 )
+_ASKS = re.compile(
+    r"\?|\b(?:who|whom|whose|what|when|where|which|why|how)\b"
+    r"|^(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|should|will|would)\b"
+    r"|^(?:please|tell|name|show|list|give|find)\b",
+    re.IGNORECASE,
+)
 _SHORTEST = 5  # letters a word must have to be corrected: short words have too many neighbours
 _MOST_PARTS = 4
 _LETTERS = "abcdefghijklmnopqrstuvwxyzäöüåéèßñçøæ"
@@ -138,13 +144,20 @@ class Rewriter:
 
 
 def split(question: str) -> tuple[str, ...]:
-    """The questions in a text, at most four; what cannot stand alone stays with the one before."""
+    """The questions in a text, at most four.
+
+    What asks nothing (*I have E-417 on the panel; what is it?*) stays with the question it leads to, and what cannot
+    stand alone with the one before.
+    """
     parts: list[str] = []
     start = 0
     for match in [*_NEXT_QUESTION.finditer(question), None]:
         end = match.start() + 1 if match and match[0].startswith("?") else match.start() if match else len(question)
         piece = question[start:end].strip(" ,;")
-        if len(piece.split()) >= 3 and len(parts) < _MOST_PARTS:
+        asks = _ASKS.search(piece) is not None
+        if match is not None and not asks:
+            continue
+        if asks and len(piece.split()) >= 3 and len(parts) < _MOST_PARTS:
             parts.append(piece)
         elif piece and parts:
             parts[-1] = f"{parts[-1]} {piece}"

@@ -52,6 +52,10 @@ def test_identifiers_written_apart_are_joined_if_the_corpus_has_them(rewrite):
         ("Who leads research and development?", ("Who leads research and development?",)),
         ("Why? Because of the heat in the hall", ("Why? Because of the heat in the hall",)),
         ("torque", ("torque",)),
+        ("The lift stands still; who do I call?", ("The lift stands still; who do I call?",)),
+        ("Who leads it? It stands still, and who do I call?", ("Who leads it?", "It stands still, and who do I call?")),
+        ("Is it torn; what do I order?", ("Is it torn", "what do I order?")),
+        ("Who leads it? It stands still.", ("Who leads it? It stands still.",)),
     ],
 )
 def test_several_questions_are_split(text, parts):

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 KEPT = 20_000
 """Chunks, and lists of token vectors, kept ready once they were read."""
 
+READY = 10_000
+"""Chunks up to which a table's are all made when it is opened: that takes a fraction of a second, and every first
+search would pay for its own."""
+
 MASKS = 16
 """Answers to who may read what that are kept: people in the same groups share one, and so do the paths of a search."""
 
@@ -60,6 +64,8 @@ class Snapshot:
         self._at: dict[str, int] | None = None  # made when first needed
         self._chunks: dict[int, Chunk] = {}
         self._tokens: dict[int, TokenVectors] = {}
+        if self.count <= READY:
+            self.chunks(range(self.count))
 
     def readable(self, ctx: RequestContext) -> NDArray[np.bool_]:
         """For every row, whether the request may see it: tenant, groups, day and filters. Not to be changed."""
