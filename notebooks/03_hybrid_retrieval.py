@@ -398,8 +398,8 @@ record("superseded_found", stale, "hits", "lower")
 #
 # One vector for a passage is a summary. *Late interaction* keeps a small vector per token: each token of the question
 # looks for its best match in the passage, and these matches are averaged. The passage's vectors are made when it is
-# indexed; the question is read by the same encoder with a small *adapter*, trained on generated train questions, so that
-# *put right* looks for *resolved by*. (How adapters work is chapter 06.)
+# indexed; the question is read by the same encoder with a small *adapter*, trained on generated train questions, so
+# that *put right* looks for *resolved by*. (How adapters work is chapter 06.)
 
 # %%
 from tokenizers import Tokenizer
@@ -453,10 +453,10 @@ show(figure, alt=alt, data=table)
 
 # %% [markdown]
 # Find *417* on the left and follow its line: what one vector per passage blurs, a vector per token tells apart. labkit
-# takes half of the score from the best window of the passage, for a fact stands in one place. Now the reranker over both
-# paths' best candidates, each signal switched off in turn, and last the passages chosen to answer *together*: from the
-# third place on a passage counts also for words that those before it left unanswered. That is for questions that need
-# several passages; here it should cost nothing.
+# takes half of the score from the best window of the passage, for a fact stands in one place. Now the reranker over
+# both paths' best candidates, each signal switched off in turn, and last the passages chosen to answer *together*: from
+# the third place on a passage counts also for words that those before it left unanswered. That is for questions that
+# need several passages; here it should cost nothing.
 
 # %%
 from labkit.retrieve import Reranker
@@ -475,7 +475,7 @@ for a, e, r in zip(asked, encoded, read, strict=True):
     both, trusting = (candidates.first(share)[: len(head)] for share in (doubt, 0.0))
     for name, scores in {
         "late interaction alone": alike,
-        "without late interaction": both,
+        "without late interaction": -np.arange(len(head)),  # as fused
         "without doubt about codes": trusting + LATE * alike,
         "all signals": both + LATE * alike,
     }.items():
@@ -508,7 +508,9 @@ record("mrr_all_signals_minus_lexical", means[shown.index("all signals")], "", "
 
 # %% [markdown]
 # No signal alone does it. Their *errors* differ, and the last line of the picture is what that is worth. One rule is
-# plain bookkeeping: the more words of a question the encoder sees in pieces, the less its cosine counts.
+# plain bookkeeping: the more words of a question the encoder sees in pieces, the less its cosine counts. Where it has
+# read hardly any of them, the cosine counts *against* a passage: among the many passages about one incident it prefers
+# those about the incident as a whole to the one line that says who resolved it.
 #
 # ## 7 · What people really type
 #
@@ -629,6 +631,7 @@ right.set_ylabel("s to build")
 for axes in (left, right):
     axes.set_xscale("log")
     axes.set_xticks(sizes, names)
+    axes.minorticks_off()
     axes.set_xlabel("passages")
     axes.set_ylim(bottom=0)
 alt = "Two lines over three sizes: the median search grows more slowly than the index, building grows with it."
