@@ -398,8 +398,8 @@ record("superseded_found", stale, "hits", "lower")
 #
 # One vector for a passage is a summary. *Late interaction* keeps a small vector per token: each token of the question
 # looks for its best match in the passage, and these matches are averaged. The passage's vectors are made when it is
-# indexed; the question is read by the same encoder with a small *adapter*, trained on generated train questions, so
-# that *put right* looks for *resolved by*. (How adapters work is chapter 06.)
+# indexed; the question is read by the same encoder with a small *adapter*, trained on generated train questions and on
+# questions about invented subjects. (What an adapter is, a later chapter shows.)
 
 # %%
 from tokenizers import Tokenizer
@@ -454,7 +454,7 @@ show(figure, alt=alt, data=table)
 # %% [markdown]
 # Find *417* on the left and follow its line: what one vector per passage blurs, a vector per token tells apart. labkit
 # takes half of the score from the best window of the passage, for a fact stands in one place. Now the reranker over
-# both paths' best candidates, each signal switched off in turn, and last the passages chosen to answer *together*: from
+# both paths' best candidates, with and without its signals, and last the passages chosen to answer *together*: from
 # the third place on a passage counts also for words that those before it left unanswered. That is for questions that
 # need several passages; here it should cost nothing.
 
@@ -475,7 +475,7 @@ for a, e, r in zip(asked, encoded, read, strict=True):
     both, trusting = (candidates.first(share)[: len(head)] for share in (doubt, 0.0))
     for name, scores in {
         "late interaction alone": alike,
-        "without late interaction": -np.arange(len(head)),  # as fused
+        "as fused, without late": -np.arange(len(head)),
         "without doubt about codes": trusting + LATE * alike,
         "all signals": both + LATE * alike,
     }.items():
@@ -485,7 +485,7 @@ for a, e, r in zip(asked, encoded, read, strict=True):
 for name, ranks in signals.items():
     paths[name] = report(name, ranks)
 record("mrr_all_signals", paths["all signals"][1].mean(), "", "higher")
-record("mrr_without_late", paths["without late interaction"][1].mean(), "", "higher")
+record("mrr_without_late", paths["as fused, without late"][1].mean(), "", "higher")
 record("recall_all_signals", paths["all signals"][0].mean(), "", "higher")
 
 # %%
@@ -507,10 +507,9 @@ show(figure, alt=alt, data={"system": shown, "difference": means, "low": lows, "
 record("mrr_all_signals_minus_lexical", means[shown.index("all signals")], "", "higher")
 
 # %% [markdown]
-# No signal alone does it. Their *errors* differ, and the last line of the picture is what that is worth. One rule is
-# plain bookkeeping: the more words of a question the encoder sees in pieces, the less its cosine counts. Where it has
-# read hardly any of them, the cosine counts *against* a passage: among the many passages about one incident it prefers
-# those about the incident as a whole to the one line that says who resolved it.
+# No signal alone does it. Their *errors* differ, and the last two lines of the picture are what that is worth. One rule
+# is plain bookkeeping: the more words of a question the encoder sees in pieces, the less its cosine counts, and once it
+# is more than one in ten, the cosine counts *against* a passage.
 #
 # ## 7 · What people really type
 #
@@ -636,7 +635,7 @@ for axes in (left, right):
     axes.set_ylim(bottom=0)
 alt = "Two lines over three sizes: the median search grows more slowly than the index, building grows with it."
 show(figure, alt=alt, data={"passages": sizes, "ms": search_ms, "build s": build_s, "share found": found_share})
-record("nearest_found_at_32k", found_share[-1], "of 10", "higher")
+record("nearest_found_at_32k", found_share[-1], "", "higher")
 record("search_growth_over_size_growth", search_ms[-1] / search_ms[0] / (sizes[-1] / sizes[0]), "", "lower")
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 """Threads that compute with PyTorch, each on one core.
 
 One batch over all cores meets after every operation, and the quicker core waits; a batch per core has nobody to wait
-for. `labkit bench embed` measures what that gains. It does not know what is computed.
+for. It does not know what is computed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
@@ -56,11 +55,18 @@ def _alone() -> None:
     torch.get_num_threads()  # PyTorch makes the default this thread's own on first use only
 
 
-@lru_cache(maxsize=1)
+_made: dict[int, Cores] = {}
+_making = Lock()
+
+
 def cores(size: int = 0) -> Cores:
-    """The threads of this process.
+    """The threads of this process, the same for the same size.
 
     Args:
         size: cores; 0 leaves PyTorch's choice.
     """
-    return Cores(size or torch.get_num_threads())
+    with _making:  # while they are made, PyTorch's choice is one
+        size = size or torch.get_num_threads()
+        if size not in _made:
+            _made[size] = Cores(size)
+        return _made[size]

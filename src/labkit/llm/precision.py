@@ -46,8 +46,8 @@ def _capabilities() -> frozenset[str]:
 
 
 class TorchOps:
-    """The operations of :class:`labkit.llm.bert.Ops`, safe to share. Weights are converted on first use, by two threads
-    at once at worst.
+    """The operations of :class:`labkit.llm.bert.Ops`, safe to share. Weights are converted on first use, by several
+    threads at worst.
 
     Args:
         weights: the encoder's; those of its layers are copied in the precision asked for, embeddings are not.

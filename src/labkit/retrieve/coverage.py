@@ -3,7 +3,7 @@
 A question that needs several passages asks for something no single one says. Ranked one by one, passages that all
 match the same words come first; here each further passage also counts for the words that those before it left
 unanswered (maximal marginal relevance: Carbonell and Goldstein 1998, over the tokens of late interaction). The first
-place is never changed.
+:data:`KEPT` places stay as they are: a question that needs one passage has it there nearly always.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class LateInteraction:
-    """The trained projections.
+    """The trained adapter and projections.
 
     Attributes:
         encoder: name of the encoder whose token states it reads.
@@ -111,7 +111,7 @@ class LateInteraction:
         """The encoder as it reads questions.
 
         Raises:
-            ModelError: it is another encoder than the trained one.
+            ModelError: its weights have other names or shapes than those of the trained one.
         """
         return embedder.adapted(self.adapter)
 

@@ -101,6 +101,7 @@ class Reranker:
 
     Raises:
         InputError: the encoder does not show its tokens.
+        ModelError: the adapter of ``late`` does not fit it.
     """
 
     def __init__(
@@ -117,11 +118,11 @@ class Reranker:
             raise InputError(f"{embedder.name} does not show its tokens", todo="Fuse the two paths without reranking.")
         self._store, self._late, self._depth, self._reranked = store, late, depth, reranked
 
-        vectors_of, states_of = embedder.encode_tokens, late.asker(embedder).encode_tokens
+        vectors_of, states_of = embedder.encode, late.asker(embedder).encode_tokens
 
         @lru_cache(maxsize=remembered)
         def encode(text: str) -> _Question:
-            return _Question(vectors_of([text])[0].vector, states_of([text])[0].states, unfamiliar(text, embedder))
+            return _Question(vectors_of([text])[0], states_of([text])[0].states, unfamiliar(text, embedder))
 
         self._encode = encode
 

@@ -30,9 +30,9 @@ _NEXT_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(
-    r"\?|\b(?:who|whom|whose|what|when|where|which|why|how)\b"
-    r"|^(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|should|will|would)\b"
-    r"|^(?:please|tell|name|show|list|give|find)\b",
+    r"\?|^(?:(?:about|at|by|for|from|in|of|on|since|to|under|until|with)\s+)?(?:who|whom|whose|what|which|why|how)\b"
+    r"|^(?:(?:when|where)\s+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|should|will|would)\b"
+    r"|^(?:please|tell|name|show|list|give|find|describe|explain|compare|summari[sz]e)\b",
     re.IGNORECASE,
 )
 _SHORTEST = 5  # letters a word must have to be corrected: short words have too many neighbours

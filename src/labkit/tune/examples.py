@@ -162,10 +162,11 @@ def _sentences(data: Path, rng: random.Random) -> list[tuple[str, list[str]]]:
             continue
         for part in rng.sample(parts, _PER_FILE):
             said = [sentence for sentence in re.split(r"(?<=[.!?]) ", part) if _within(sentence, _SENTENCE)]
-            if said:
+            others = [other for other in parts if other != part]
+            if said and len(others) >= _BESIDE:
                 sentence = rng.choice(said)
-                others = rng.sample([other for other in parts if other != part], _BESIDE)
-                found.append((sentence, [part.replace(sentence, "").strip() or part, *others]))
+                beside = rng.sample(others, _BESIDE)
+                found.append((sentence, [part.replace(sentence, "").strip() or part, *beside]))
     return found
 
 

@@ -163,7 +163,10 @@ class _Interaction:
         return found
 
     def distances(self, held: Sequence[Held]) -> list[Tensor]:
-        """For each natural question how far its passages' scores moved, as a share of how much they differed."""
+        """For each natural question how far its passages' scores moved, as a share of how much they differed.
+
+        They are held to plain MaxSim of the encoder as it is: every token counts alike, over the whole passage.
+        """
         found = []
         for one, states in zip(held, self._read([one.encoded.ids.tolist() for one in held]), strict=True):
             asked = _projected(one.encoded.states, self.start)

@@ -187,6 +187,7 @@ def test_the_question_is_read_by_the_adapted_encoder(opened, encoder):
     plain, adapted = (one.encode_tokens([question])[0] for one in (encoder, late.asker(encoder)))
     assert np.abs(plain.states - adapted.states).max() > 0.1
     assert plain.ids.tolist() == adapted.ids.tolist()
+    assert late.asker(encoder).fingerprint != encoder.fingerprint
     unadapted = replace(late, adapter=Adapter({}))
     hits = [Reranker(opened.store, encoder, one).search(question, 3, RequestContext()) for one in (late, unadapted)]
     assert [hit.score for hit in hits[0]] != [hit.score for hit in hits[1]]

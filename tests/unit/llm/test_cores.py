@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from labkit.llm.cores import Cores
+from labkit.llm.cores import Cores, cores
 
 
 def test_the_order_is_that_of_the_items_whatever_takes_longest() -> None:
@@ -30,6 +30,24 @@ def test_each_thread_computes_on_one_core_and_others_as_before() -> None:
     later.start()
     later.join()
     assert [torch.get_num_threads(), *seen] == [before, before]
+
+
+def test_callers_that_come_together_get_the_same_threads() -> None:
+    before, together = torch.get_num_threads(), threading.Barrier(8)
+    got: list[Cores] = []
+
+    def call() -> None:
+        together.wait()
+        got.append(cores(3))
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(one) for one in got}) == 1
+    assert got[0].size == 3
+    assert torch.get_num_threads() == before
 
 
 def test_no_more_is_begun_than_keeps_the_cores_busy() -> None:

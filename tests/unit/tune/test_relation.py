@@ -19,7 +19,7 @@ def test_a_file_says_everything_it_must(file):
     for relation in content["relation"]:
         assert content["subjects"][relation["subject"]]
         assert len(relation["values"]) >= 5
-        assert len(relation["labels"]) >= 2
+        assert len(relation["labels"]) == 3
         assert all(text.count("{s}") == 1 and "{v}" not in text for text in relation["questions"])
         assert all(text.count("{s}") == text.count("{v}") == 1 for text in relation["statements"])
         assert len({*relation["questions"]}) == len({*relation["statements"]}) == 10

@@ -198,10 +198,12 @@ class LanceStore:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Around a change: searches go on with the old snapshot until it is done."""
-        with _explained(self._where):
-            yield
-        with self._lock:
-            self._snapshot = None
+        try:
+            with _explained(self._where):
+                yield
+        finally:  # also after a failure: part of the change may have been written
+            with self._lock:
+                self._snapshot = None
 
     def _arrow(
         self, chunks: Sequence[Chunk], vectors: NDArray[np.float32], tokens: Sequence[TokenVectors] | None

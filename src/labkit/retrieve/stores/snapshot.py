@@ -3,7 +3,7 @@
 Deciding in memory which chunks qualify costs microseconds where a database would scan columns, and a hit needs no
 reading from disk. One snapshot belongs to one version of the table, so a search sees the table before or after a
 write, never in between. A million chunks take some 3 GB and seconds to read; where that is too much, an index belongs
-on a server. Token vectors, which are larger, are read from disk as needed.
+on a server. Token vectors, which are larger, are read from disk as needed; those of :data:`KEPT` chunks are kept.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ KEPT = 20_000
 """Chunks, and lists of token vectors, kept ready once they were read."""
 
 READY = 10_000
-"""Chunks up to which a table's are all made when it is opened: that takes a fraction of a second, and every first
-search would pay for its own."""
+"""Chunks up to which a table's are all made by the first search after opening or writing: that takes a fraction of a
+second, and each search would otherwise pay for its own."""
 
 MASKS = 16
 """Answers to who may read what that are kept: people in the same groups share one, and so do the paths of a search."""
