@@ -54,7 +54,8 @@ class _Given:
 def growth(real: Rows, asked: Asked, encoder: Embedder, *, sizes: Sequence[int], seed: int) -> dict[str, Figure]:
     """Figures for each size: hybrid search alone, recall of dense search, seconds to build and to open, memory.
 
-    At the smallest size also everything on (encode, search, rerank); at 100,000 also LlamaIndex's default retriever.
+    At the smallest size also everything on (encode, search, rerank), for which that index alone stores token vectors;
+    at 100,000 also LlamaIndex's default retriever.
     """
     asked = asked[:_ASKED]
     questions = [question for question, _ in asked]

@@ -3,7 +3,7 @@
 A question that needs several passages asks for something no single one says. Ranked one by one, passages that all
 match the same words come first; here each further passage also counts for the words that those before it left
 unanswered (maximal marginal relevance: Carbonell and Goldstein 1998, over the tokens of late interaction). The first
-:data:`KEPT` places stay as they are: a question that needs one passage has it there nearly always.
+:data:`KEPT` places stay as they are, for the many questions that need one passage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEPT, CHOSEN = 2, 10
 
 GAIN, MARGIN = 12.0, 0.2
 """What a better match of an unanswered word counts, and how much better it must be, on the scale of a cosine, to count.
-Chosen on dev questions of three generated worlds as what costs them nothing; MuSiQue's figures had been seen."""
+Chosen on dev questions of three generated worlds, which it costs next to nothing; MuSiQue's figures had been seen."""
 
 
 def covering(scores: Array, matches: Matches) -> tuple[list[int], list[float]]:

@@ -3,8 +3,7 @@
 An index folder holds a store's table and ``index.json``, which names the table and states what built it: encoder,
 reranker, schema and world version, chunk count, and a hash of the content, which is the index version answers are
 stamped with. A build writes a new table and then replaces ``index.json`` in one step, so a build that dies leaves the
-old index in place. It knows the embedded store only;
-:mod:`labkit.retrieve.publish` copies what was built to Weaviate.
+old index in place. It knows the embedded store only; :mod:`labkit.retrieve.publish` copies what was built to Weaviate.
 """
 
 from __future__ import annotations

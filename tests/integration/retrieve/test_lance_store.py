@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from labkit.errors import StoreError
 from labkit.retrieve.stores import nearest, snapshot
 from labkit.retrieve.stores.lancedb import LanceStore
 from labkit.schema import Chunk, Filters, RequestContext
@@ -121,3 +122,21 @@ def test_another_store_object_sees_the_optimized_table(store, tmp_path):
         store.search_lexical("gripper number 7", 5, ctx)
     )
     assert again.count() == 600
+
+
+def test_what_was_deleted_is_not_found_even_if_the_deletion_reports_a_failure(store, monkeypatch):
+    ctx, counted = RequestContext(), store._table.count_rows
+    assert "c0000" in ids(store.search_dense(vectors(600)[0], 5, ctx))
+    answers = iter([counted()])  # it counts before and after; the second time the disk is gone
+
+    def count_rows():
+        try:
+            return next(answers)
+        except StopIteration:
+            raise OSError("the disk is gone") from None
+
+    monkeypatch.setattr(store._table, "count_rows", count_rows)
+    with pytest.raises(StoreError, match="the disk is gone"):
+        store.delete(["d0"])
+    monkeypatch.undo()
+    assert "c0000" not in ids(store.search_dense(vectors(600)[0], 600, ctx))
