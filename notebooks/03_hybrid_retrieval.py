@@ -456,7 +456,7 @@ show(figure, alt=alt, data=table)
 # takes half of the score from the best window of the passage, for a fact stands in one place. Now the reranker over
 # both paths' best candidates, with and without its signals, and last the passages chosen to answer *together*: from
 # the third place on a passage counts also for words that those before it left unanswered. That is for questions that
-# need several passages; here it should cost nothing.
+# need several passages; here it should cost next to nothing.
 
 # %%
 from labkit.retrieve import Reranker
@@ -639,7 +639,8 @@ record("nearest_found_at_32k", found_share[-1], "", "higher")
 record("search_growth_over_size_growth", search_ms[-1] / search_ms[0] / (sizes[-1] / sizes[0]), "", "lower")
 
 # %% [markdown]
-# Up to ten thousand passages that the asker may read, all are compared; beyond, only the lists nearest to the question
+# The smallest index stores token vectors as well, so it takes nearly as long to build as one four times its size. Up
+# to ten thousand passages that the asker may read, all are compared; beyond, only the lists nearest to the question
 # (an *inverted file*), which is why the share of the truly nearest ten that are found is worth recording. `labkit bench
 # retrieve` goes on to a hundred thousand, and with `LABKIT_PROFILE=laptop` to a million. Beyond one machine, and for
 # several writers, there are servers.
@@ -687,7 +688,7 @@ for text in (question, hero.text):
     reply = pipeline.ask(text, asked_by(hero))
     print(f"Q: {text}\nA: {reply.text}\n   {[citation.source_path for citation in reply.citations]}")
 hits = search.search(hero.text, 20, asked_by(hero))
-print("first hit:", hits[0].chunk.source_path)
+print("best hits:", [hit.chunk.source_path for hit in hits[:2]])
 print("read by the model:", sorted({p.chunk.source_path for p in select(hero.text, hits, asked_by(hero))}))
 
 chosen = sample(read_questions(prepared.world, "test"), 27, seed)
@@ -735,9 +736,9 @@ record("lost_before_the_model", len(lost) / len(stages), "", "lower")
 
 # %% [markdown]
 # Compare the row with chapter 01's: search finds far more, and the answers are no better. The sample holds as many
-# questions of each kind, and one kind only is *find the passage*. The fault page came first, and the next stage threw
-# it away, because it does not name INC-2130. And most of what is lost is lost after the search: not used, or misread.
-# A stage's own figure is not the system's. Chapters 04 to 06 take those bars up.
+# questions of each kind, and one kind only is *find the passage*. The fault page came right behind the ticket, and the
+# next stage threw it away, because it does not name INC-2130. And most of what is lost is lost after the search: not
+# used, or misread. A stage's own figure is not the system's. Chapters 04 to 06 take those bars up.
 #
 # ## Checkpoint
 #
@@ -748,13 +749,15 @@ record("lost_before_the_model", len(lost) / len(stages), "", "lower")
 #
 # - **Built:** BM25, two fusions, a reranker's score, and each of them equal to what ships.
 # - **Broke:** vectors on codes, rank fusion with one weak path, filters after the search.
-# - **Cost:** an index many times its text, one product more for each question, weights chosen on somebody's questions.
+# - **Cost:** an index many times its text; for each question a second pass of the encoder and one product more; weights
+#   chosen on somebody's questions.
 #
 # ### Say it at work
 #
 # *"Most of our questions name a part or a code, and vectors alone lose more than half of those; section 6's picture is
 # what each step is worth on questions nobody tuned on."* You will be asked: *and on text that is not yours?* On
-# strangers' multi-hop questions the lead over plain vectors at five passages vanishes: say so before they find out.
+# strangers' multi-hop questions the lead over plain vectors at five passages is within its interval (`labkit bench
+# multihop`): say so before they find out.
 #
 # ### Read next
 #
