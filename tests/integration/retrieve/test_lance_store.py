@@ -92,6 +92,23 @@ def test_more_chunks_are_asked_for_than_are_kept(store, monkeypatch):
     assert store.search_dense(vectors(1)[0], 50, ctx) == first
 
 
+def test_few_readable_rows_are_found_by_the_access_index_before_and_after_rows_it_does_not_know(store):
+    rare = [chunk(n, acl=("rare",), valid_to=date(2025, 1, 1) if n % 2 else None) for n in range(600, 604)]
+    asked = {"groups": frozenset({"rare"}), "as_of": date(2026, 1, 1)}
+    assert len(store.search_lexical("torque of gripper", 100, RequestContext(**asked))) == 0
+    store.optimize()
+    store.append(rare, vectors(4))
+    for _ in ("scanned", "indexed"):
+        hits = store.search_lexical("torque of gripper", 100, RequestContext(**asked))
+        assert sorted(ids(hits)) == ["c0600", "c0602"]
+        asked["tenant"] = "other"
+        assert not store.search_lexical("torque of gripper", 100, RequestContext(**asked))
+        asked["tenant"] = "default"
+        store.optimize()
+    indexes = store._table.list_indices()
+    assert {(index.index_type, *index.columns) for index in indexes} == {("FTS", "terms"), ("LabelList", "acl")}
+
+
 def test_optimizing_changes_no_answer_and_indexes_everything(store):
     ctx = RequestContext()
     before = [sorted(ids(store.search_lexical("gripper", 600, ctx))), ids(store.search_lexical("417", 9, ctx))]

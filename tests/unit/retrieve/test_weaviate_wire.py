@@ -439,8 +439,8 @@ def test_the_requests_own_deadline_comes_first(wire, make):
     fill(store, chunk("a"))
     wire.faults["Search"].extend(["hang"] * 9)
     with pytest.raises(DeadlineExceeded):
-        store.search_dense(AXES[0], 1, RequestContext(deadline=time.monotonic() + 0.1))
-    assert wire.seconds_left <= 0.1  # of the 2.5 a try may take
+        store.search_dense(AXES[0], 1, RequestContext(deadline=time.monotonic() + 1))
+    assert wire.seconds_left <= 1  # of the 2.5 a try may take
 
 
 def test_a_cancelled_request_is_not_repeated(wire, make, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from lance.query import MatchQuery
-from lancedb.index import FTS
+from lancedb.index import FTS, LabelList
 from numpy.typing import NDArray
 
 from labkit.retrieve.stores.snapshot import TERMS, Snapshot
@@ -19,9 +19,11 @@ FULL_TEXT = FTS(
 )  # fmt: skip
 """How terms are indexed."""
 
-# Candidates taken without a filter before the database is asked to filter itself: the greater of a number and a share
-# of the table, which is what either costs.
-_DEEPEST, _DEEPEST_SHARE = 4_000, 0.02
+ACCESS = LabelList()
+"""How the groups a chunk is for are indexed. Without it the database reads them all for every search it filters."""
+
+# Candidates taken without a filter before the database is asked to filter itself.
+_DEEPEST = 4_000
 
 
 def best_matches(
@@ -30,15 +32,16 @@ def best_matches(
     """Positions and scores of the k rows of a mask that match best, best first.
 
     The first k that qualify of a ranking are the ranking of those that qualify, so as many more are asked for as do
-    not. Where few qualify, the database filters while it searches.
+    not. Where few qualify, or too few of the best, the database filters while it searches.
     """
     qualify = int(np.count_nonzero(mask))
     n = k if qualify == len(mask) else int(1.3 * k * len(mask) / qualify) + 16
-    deepest = max(k, _DEEPEST, int(_DEEPEST_SHARE * len(mask)))
+    deepest = max(k, _DEEPEST)
     while n <= deepest:
         at, scores = _ranked(now, terms, n, None)
         kept = mask[at]
-        if np.count_nonzero(kept) >= k or len(at) < n:
+        found = int(np.count_nonzero(kept))
+        if found >= k or len(at) < n:
             return at[kept][:k], scores[kept][:k]
         n *= 4
     return _ranked(now, terms, k, _filter(ctx))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from labkit.errors import IndexMissing, InputError, StoreError
 from labkit.retrieve.store import Rows, TokenVectors, check_k, search_terms
-from labkit.retrieve.stores.fulltext import FULL_TEXT, best_matches, literal
+from labkit.retrieve.stores.fulltext import ACCESS, FULL_TEXT, best_matches, literal
 from labkit.retrieve.stores.snapshot import (
     COLUMNS,
     TERMS,
@@ -66,7 +66,7 @@ class LanceStore:
         where = f"{folder.name}/{name}"
         with _explained(where):
             table = lancedb.connect(folder).create_table(name, schema=schema)
-            table.create_index(TERMS, config=FULL_TEXT)
+            _make_indexes(table)
         return cls(table, where)
 
     @classmethod
@@ -114,16 +114,16 @@ class LanceStore:
             self._table.add(rows)
 
     def optimize(self) -> None:
-        """Join small files and index all full text. Until then new rows are searched by scanning them.
+        """Join small files and index all rows. Until then new rows are searched by scanning them.
 
-        The full-text index is made anew: one made of one piece is built and searched faster than one that grew.
+        The indexes are made anew: a full-text index of one piece is built and searched faster than one that grew.
         """
         with self._writing():
             dataset = self._table.to_lance()
             dataset.optimize.compact_files()
             dataset.cleanup_old_versions()
             self._table.checkout_latest()
-            self._table.create_index(TERMS, config=FULL_TEXT, replace=True)
+            _make_indexes(self._table)
 
     def delete(self, doc_ids: Iterable[str]) -> int:
         """Remove every chunk of these documents; returns how many chunks went."""
@@ -231,6 +231,11 @@ class LanceStore:
         ):
             rows = rows.append_column(self._table.schema.field(name), values)
         return rows
+
+
+def _make_indexes(table: Any) -> None:
+    table.create_index(TERMS, config=FULL_TEXT, replace=True)
+    table.create_index("acl", config=ACCESS, replace=True)
 
 
 def drop_tables(folder: Path, keep: set[str]) -> None:
