@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.errors import InputError
-from labkit.pipeline.text import identifiers
 from labkit.retrieve.store import MAX_K, Rows, Store, TokenVectors, search_terms
 from labkit.retrieve.terms import terms
+from labkit.retrieve.text import identifiers
 from labkit.schema import Chunk, Hit, RequestContext
 from labkit.world.chance import END
 

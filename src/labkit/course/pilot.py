@@ -28,12 +28,12 @@ from labkit.course.wrongpart import listed, on_day
 from labkit.errors import InputError
 from labkit.llm import Embedder
 from labkit.pipeline import ABSTENTION
-from labkit.pipeline.text import contains, identifiers, sentences
 from labkit.retrieve import Index, default_retriever, open_index
 from labkit.retrieve import index as build_index
 from labkit.retrieve.index import CHUNKS_FILE
 from labkit.retrieve.store import place, search_text
 from labkit.retrieve.terms import query_terms, terms
+from labkit.retrieve.text import contains, identifiers, sentences
 from labkit.schema import Answer, Chunk, Citation, Hit, RequestContext, Retriever, arrow_schema
 from labkit.world.questions import Question
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.pipeline.text import contains, content_words, identifiers, is_negative, names, sentences, share
+from labkit.retrieve.text import contains, content_words, identifiers, is_negative, names, sentences, share
 from labkit.schema import Answer
 
 MIN_SHARE = 0.75

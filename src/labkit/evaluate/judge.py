@@ -15,7 +15,7 @@ from labkit.errors import EndpointError, InputError
 from labkit.evaluate.agreement import Agreement, agreement
 from labkit.evaluate.grades import HandGrade
 from labkit.llm import Embedder, Prompt, load_prompt
-from labkit.pipeline.text import contains, content_words, identifiers, is_negative, sentences, share
+from labkit.retrieve.text import contains, content_words, identifiers, is_negative, sentences, share
 from labkit.schema import ChatModel, Record, RequestContext
 
 MIN_SHARE = 0.75

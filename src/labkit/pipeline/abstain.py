@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import contains, content_words, identifiers, names, share
+from labkit.retrieve.text import contains, content_words, identifiers, names, share
 
 MIN_SIMILARITY = 0.45
 """Cosine (MiniLM) between the question and its nearest sentence below which nothing is answered."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import (
+from labkit.retrieve.text import (
     Sentence,
     contains,
     content_words,

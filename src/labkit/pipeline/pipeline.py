@@ -18,9 +18,9 @@ from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, quote
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import is_rambling, sentences
 from labkit.retrieve.rewrite import asked_day
 from labkit.retrieve.store import check_search
+from labkit.retrieve.text import is_rambling, sentences
 from labkit.schema import (
     Answer,
     ChatModel,

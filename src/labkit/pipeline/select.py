@@ -13,8 +13,8 @@ import numpy as np
 
 from labkit.llm import Embedder
 from labkit.llm.decoder import Array
-from labkit.pipeline.text import Sentence, contains, content_words, identifiers, sentences
 from labkit.retrieve.store import search_text
+from labkit.retrieve.text import Sentence, contains, content_words, identifiers, sentences
 from labkit.schema import Chunk, Hit, RequestContext
 
 PASSAGES = 3

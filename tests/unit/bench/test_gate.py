@@ -9,7 +9,7 @@ from labkit.bench.registry import Options
 from labkit.errors import BenchError
 from labkit.evaluate.grading import Grade
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import sentences
+from labkit.retrieve.text import sentences
 from labkit.schema import Chunk
 from labkit.settings import Settings
 

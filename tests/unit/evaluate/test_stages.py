@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from labkit.errors import InputError
 from labkit.evaluate.stages import DEPTH, Need, Stage, needs_of, picture, stage_counts, stage_of
 from labkit.pipeline.select import Passage
-from labkit.pipeline.text import sentences
+from labkit.retrieve.text import sentences
 from labkit.schema import Answer, Chunk, Citation, Hit
 from labkit.world.questions import Question
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.pipeline.text import (
+from labkit.retrieve.text import (
     contains,
     content_words,
     has_number,

@@ -1,0 +1,199 @@
+"""The graph by rules: names in fields and sentences, joined where the data dictionary knows a relation between them.
+
+No model reads anything here. A field's label says its relation; its subject is what the label names in brackets, the
+head of its row, what the fields before it were about, or what the document is about. In a sentence, a thing and a thing
+(or a quantity, a day, a phrase some field of that relation holds) of the right kinds are taken to be related. That a
+sentence denies or only wonders, and who *it* and *the site* are, rules do not see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from labkit.graph.fields import Field, rows
+from labkit.graph.names import Named, Names
+from labkit.graph.schema import Relation, Schema
+from labkit.graph.tables import Entity, Extraction, Mention, Statement
+from labkit.graph.values import Value, days, quantities
+from labkit.ingest.dates import parse_date
+from labkit.retrieve.text import Sentence, sentences
+from labkit.schema import Chunk
+
+_SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
+_SINCE = re.compile(r"\b(?:as of|as from|since|from|effective|starting|with effect from|on)\s+(?=\S)", re.IGNORECASE)
+_COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
+_MOST_SUBJECTS = 4
+"""Things of one kind in a sentence above which it is a list of names, not a statement about each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    subject: Named
+    relation: str
+    object: Named | None
+    value: Value | None
+    start: int
+    end: int
+
+
+class RulesExtractor:
+    """Implements :class:`labkit.graph.tables.Extractor`.
+
+    Args:
+        schema: the data dictionary; by default the one that ships.
+    """
+
+    name = "rules"
+
+    def __init__(self, schema: Schema | None = None) -> None:
+        self.schema = schema or Schema.load()
+
+    def extract(self, chunks: Sequence[Chunk]) -> Extraction:
+        """The graph of these chunks; names and phrases are learned from all of them first."""
+        found = Extraction(self.name)
+        fields = {chunk.chunk_id: rows(chunk.text, self.schema) for chunk in chunks}
+        names = Names.learn(chunks, fields, self.schema)
+        phrases = _phrases(fields, self.schema)
+        entities: dict[str, Entity] = {}
+        for chunk in chunks:
+            named = names.find(chunk.text)
+            topics = names.find("\n".join(chunk.heading_path))
+            for name in [*named, *topics]:
+                entities.setdefault(entity_id(name), Entity(entity_id=entity_id(name), kind=name.kind, name=name.surface))
+            found.mentions += [
+                Mention(entity_id=entity_id(name), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
+                for name in named
+            ]
+            said = [*self._in_fields(fields[chunk.chunk_id], named, topics, names), *self._in_prose(chunk.text, named, fields[chunk.chunk_id], phrases)]
+            found.statements += [_statement(one, chunk) for one in said]
+        found.entities = [entities[key] for key in sorted(entities)]
+        return found
+
+    def _in_fields(
+        self, lines: Sequence[Sequence[Field]], named: Sequence[Named], topics: Sequence[Named], names: Names
+    ) -> Iterator[_Said]:
+        """What fields say."""
+        starting = {name.start: name for name in named}
+        current: dict[str, Named] = {}  # kind → what the fields before were about
+        for line in lines:
+            heads = [name for field in line if (name := starting.get(field.at)) and name.end <= field.end]
+            for field in line:
+                about = names.find(field.about)[:1] if field.about else []
+                row = [name for name in heads if not field.at <= name.start < field.end]
+                for relation_name in self.schema.by_label.get(field.label, ()):
+                    relation = self.schema.relation[relation_name]
+                    candidates = about or [*row[:1], *row[1:], *current.values(), *topics]
+                    subject = next((name for name in candidates if name.kind == relation.subject), None)
+                    object_, value = _object(relation, field, starting.get(field.at))
+                    if subject and (object_ or value):
+                        yield _Said(subject, relation_name, object_, value, field.start, field.end)
+                        break
+            if len(line) == 1 and len(heads) == 1 and not line[0].about:
+                current[heads[0].kind] = heads[0]
+
+    def _in_prose(
+        self, text: str, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
+    ) -> Iterator[_Said]:
+        """What sentences outside fields say."""
+        taken = [(field.start, field.end) for line in lines for field in line]
+        speakers = [(match.start(), match.end()) for match in _SPEAKER.finditer(text)]
+        free = [n for n in named if not _within(n.start, taken) and not _within(n.start, speakers)]
+        for sentence in _lines(text):
+            here = [name for name in free if sentence.start <= name.start < sentence.end]
+            by_kind: defaultdict[str, list[Named]] = defaultdict(list)
+            for name in here:
+                if name.surface not in {other.surface for other in by_kind[name.kind]}:
+                    by_kind[name.kind].append(name)
+            told: set[str] = set()
+            for name, relation in sorted(self.schema.relation.items(), key=lambda item: item[1].value == "day"):
+                subjects = by_kind.get(relation.subject, [])
+                if not 0 < len(subjects) <= _MOST_SUBJECTS:
+                    continue
+                if relation.object:
+                    for subject, object_ in _paired(subjects, by_kind.get(relation.object, [])):
+                        told.add(subject.surface)
+                        yield _Said(subject, name, object_, None, sentence.start, sentence.end)
+                else:
+                    values = _values(relation, sentence.text, phrases.get(name, ()))
+                    values = [v for v in values if not _within(sentence.start + v.start, taken)]
+                    for subject, value in _paired(subjects, values, sentence.start):
+                        if relation.value == "day" and subject.surface in told:
+                            continue  # the day since which something else is true
+                        told.add(subject.surface)
+                        yield _Said(subject, name, None, value, sentence.start, sentence.end)
+
+
+def _lines(text: str) -> Iterator[Sentence]:
+    """Sentences; where columns are set with spaces, lines."""
+    for sentence in sentences(text):
+        if "\n" in sentence.text and _COLUMNS.search(sentence.text):
+            at = sentence.start
+            for line in sentence.text.split("\n"):
+                yield Sentence(at, at + len(line), line)
+                at += len(line) + 1
+        else:
+            yield sentence
+
+
+def entity_id(name: Named) -> str:
+    """The id of what a name names, before names are resolved."""
+    return f"{name.kind}:{name.surface}"
+
+
+def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named | None, Value | None]:
+    """What a field holds for a relation: a thing of the right kind, or a value of the right form."""
+    if relation.object:
+        return (name, None) if name and name.kind == relation.object else (None, None)
+    if relation.value == "words":
+        return None, Value(field.at, field.at + len(field.value), field.value)
+    found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
+    return None, found[0] if found else None
+
+
+def _values(relation: Relation, text: str, phrases: Sequence[str]) -> list[Value]:
+    if relation.value == "number":
+        return quantities(text, relation)
+    if relation.value == "day":
+        return days(text)
+    lower = text.lower()
+    found = []
+    for phrase in phrases:  # longest first
+        at = lower.find(phrase.lower())
+        if at >= 0 and not lower[at + len(phrase) : at + len(phrase) + 1].isalnum() and not lower[max(0, at - 1) : at].isalnum():
+            found.append(Value(at, at + len(phrase), phrase))
+    return found[:1]
+
+
+def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
+    """Relation whose values are words → those its fields hold, longest first."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for lines in fields.values():
+        for field in (field for line in lines for field in line):
+            for name in schema.by_label.get(field.label, ()):
+                if schema.relation[name].value == "words":
+                    found[name].add(field.value.rstrip("."))
+    return {name: sorted(values, key=lambda value: (-len(value), value)) for name, values in found.items()}
+
+
+def _paired(subjects, objects, offset=0):
+    """Every subject with every object, or where there are several of both, each object with the nearest subject."""
+    if len(subjects) == 1 or len(objects) == 1:
+        return [(s, o) for s in subjects for o in objects]
+    return [(min(subjects, key=lambda s: abs(s.start - (o.start + offset))), o) for o in objects]
+
+
+def _within(at: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= at < end for start, end in spans)
+
+
+def _statement(said: _Said, chunk: Chunk) -> Statement:
+    value = said.value
+    return Statement(
+        subject_id=entity_id(said.subject), relation=said.relation, object_id=entity_id(said.object) if said.object else "",
+        value=said.object.surface if said.object else value.text if value else "",
+        number=value.number if value else None, unit=value.unit if value else "",
+        chunk_id=chunk.chunk_id, start=said.start, end=said.end,
+    )  # fmt: skip
