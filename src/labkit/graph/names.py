@@ -70,11 +70,12 @@ class Names:
             for mark in persons(chunk.text):
                 name = chunk.text[mark.start : mark.end]
                 if " " in name and not any(char.isdigit() for char in name):
-                    votes[name][PERSON] += _LIKELY
+                    votes[name][PERSON] = _LIKELY  # however often: the tagger takes some places for persons
         by_field = cls(_decided(votes), schema)
         for name, kind in _self_named(chunks, schema):
-            votes[name][kind] += _SURE
-        for name, kind in _in_contexts(chunks, by_field):
+            if not any(named.start == 0 for named in by_field.find(name)):
+                votes[name][kind] += _SURE
+        for name, kind in _in_contexts(chunks, by_field, schema):
             votes[name][kind] += _LIKELY
         return cls(_decided(votes), schema)
 
@@ -114,6 +115,8 @@ def _vote(field: Field, schema: Schema, votes: dict[str, Counter[str]]) -> None:
     if kind and _is_name(field.value, schema):
         votes[field.value][kind] += _SURE
     subjects = {schema.relation[name].subject for name in schema.by_label.get(field.label, ())}
+    if not any(char.isdigit() for char in field.about):
+        subjects = {kind for kind in subjects if not schema.kind[kind].number}
     if field.about and len(subjects) == 1 and _is_name(field.about, schema):
         votes[field.about][next(iter(subjects))] += _SURE
 
@@ -162,12 +165,17 @@ def _self_named(chunks: Iterable[Chunk], schema: Schema) -> Iterable[tuple[str, 
                 yield " ".join([*words, match[2]]), ends[match[2]]
 
 
-def _in_contexts(chunks: Sequence[Chunk], known: Names) -> Iterable[tuple[str, str]]:
-    """Capitalised phrases that stand where names of one kind do."""
+def _in_contexts(chunks: Sequence[Chunk], known: Names, schema: Schema) -> Iterable[tuple[str, str]]:
+    """Capitalised phrases that stand where names of one kind do, and that are not made of ordinary words.
+
+    Only for kinds that are told by nothing else: they have no numbers, and no tagger looks for them.
+    """
     names_in: defaultdict[tuple[str, str], defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     unknown: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    ordinary = {word for surface, kind in known.kinds.items() if kind == PERSON for word in surface.lower().split()}
     for chunk in chunks:
-        for line in chunk.text.split("\n"):
+        ordinary.update(word for word in _WORD.findall(chunk.text) if word.islower())
+        for line in (*chunk.heading_path, *chunk.text.split("\n")):
             taken = known.find(line)
             for named in taken:
                 names_in[_context(line, named.start, named.end)][named.kind].add(named.surface)
@@ -177,14 +185,17 @@ def _in_contexts(chunks: Sequence[Chunk], known: Names) -> Iterable[tuple[str, s
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for context, kinds in names_in.items():
         kind, of = max(kinds.items(), key=lambda item: (len(item[1]), item[0]))
-        if len(of) >= _SUPPORT and len(of) >= _PURE * sum(map(len, kinds.values())):
+        told = kind == PERSON or schema.kind[kind].number
+        if not told and len(of) >= _SUPPORT and len(of) >= _PURE * sum(map(len, kinds.values())):
             for name in unknown.get(context, ()):
-                votes[name][kind] += 1
+                words = _WORD.findall(name)
+                if not name.isupper() and not all(word.lower() in ordinary for word in words):
+                    votes[name][kind] += 1
     for name, count in sorted(votes.items()):
         yield name, max(sorted(count), key=count.__getitem__)
 
 
 def _context(line: str, start: int, end: int) -> tuple[str, str]:
     left = re.findall(r"\w+|[^\w\s]", line[max(0, start - 40) : start])[-_CONTEXTS:]
-    right = re.findall(r"\w+|[^\w\s]", line[end : end + 40])[:_CONTEXTS]
+    right = re.findall(r"\w+|[^\w\s]", line[end : end + 40])[: _CONTEXTS - 1]
     return " ".join(left), " ".join(right)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
+from labkit.graph.resolve import codes, resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.graph.values import Value, days, quantities
@@ -56,20 +57,23 @@ class RulesExtractor:
         found = Extraction(self.name)
         fields = {chunk.chunk_id: rows(chunk.text, self.schema) for chunk in chunks}
         names = Names.learn(chunks, fields, self.schema)
+        names = Names(names.kinds | codes(chunks, names), self.schema)
         phrases = _phrases(fields, self.schema)
-        entities: dict[str, Entity] = {}
+        named = {chunk.chunk_id: names.find(chunk.text) for chunk in chunks}
+        standing = resolve(chunks, named, names)
         for chunk in chunks:
-            named = names.find(chunk.text)
-            topics = names.find("\n".join(chunk.heading_path))
-            for name in [*named, *topics]:
-                entities.setdefault(entity_id(name), Entity(entity_id=entity_id(name), kind=name.kind, name=name.surface))
+            here, lines = named[chunk.chunk_id], fields[chunk.chunk_id]
             found.mentions += [
-                Mention(entity_id=entity_id(name), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
-                for name in named
+                Mention(entity_id=_id(name, standing), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
+                for name in here
             ]
-            said = [*self._in_fields(fields[chunk.chunk_id], named, topics, names), *self._in_prose(chunk.text, named, fields[chunk.chunk_id], phrases)]
-            found.statements += [_statement(one, chunk) for one in said]
-        found.entities = [entities[key] for key in sorted(entities)]
+            topics = names.find("\n".join(chunk.heading_path))
+            for said in (
+                *self._in_fields(lines, here, topics, names),
+                *self._in_prose(chunk.text, here, lines, phrases),
+            ):
+                found.statements.append(_statement(said, chunk, standing))
+        found.entities = _entities(standing)
         return found
 
     def _in_fields(
@@ -83,16 +87,21 @@ class RulesExtractor:
             for field in line:
                 about = names.find(field.about)[:1] if field.about else []
                 row = [name for name in heads if not field.at <= name.start < field.end]
-                for relation_name in self.schema.by_label.get(field.label, ()):
-                    relation = self.schema.relation[relation_name]
-                    candidates = about or [*row[:1], *row[1:], *current.values(), *topics]
-                    subject = next((name for name in candidates if name.kind == relation.subject), None)
-                    object_, value = _object(relation, field, starting.get(field.at))
-                    if subject and (object_ or value):
-                        yield _Said(subject, relation_name, object_, value, field.start, field.end)
-                        break
+                if said := self._field(field, starting.get(field.at), about or [*row, *current.values(), *topics]):
+                    yield said
             if len(line) == 1 and len(heads) == 1 and not line[0].about:
                 current[heads[0].kind] = heads[0]
+
+    def _field(self, field: Field, name: Named | None, subjects: Sequence[Named]) -> _Said | None:
+        """What a field says of the first of the subjects that such a field can be about."""
+        for subject in subjects:
+            for relation_name in self.schema.by_label.get(field.label, ()):
+                relation = self.schema.relation[relation_name]
+                if relation.subject == subject.kind:
+                    object_, value = _object(relation, field, name)
+                    if object_ or value:
+                        return _Said(subject, relation_name, object_, value, field.start, field.end)
+        return None
 
     def _in_prose(
         self, text: str, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
@@ -138,9 +147,18 @@ def _lines(text: str) -> Iterator[Sentence]:
             yield sentence
 
 
-def entity_id(name: Named) -> str:
-    """The id of what a name names, before names are resolved."""
-    return f"{name.kind}:{name.surface}"
+def _id(name: Named, standing: Mapping[tuple[str, str], str]) -> str:
+    return f"{name.kind}:{standing.get((name.kind, name.surface), name.surface)}"
+
+
+def _entities(standing: Mapping[tuple[str, str], str]) -> list[Entity]:
+    aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (kind, surface), name in standing.items():
+        aliases[kind, name] += [surface] if surface != name else []
+    return [
+        Entity(entity_id=f"{kind}:{name}", kind=kind, name=name, aliases=tuple(sorted(aliases[kind, name])))
+        for kind, name in sorted(aliases)
+    ]
 
 
 def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named | None, Value | None]:
@@ -162,7 +180,11 @@ def _values(relation: Relation, text: str, phrases: Sequence[str]) -> list[Value
     found = []
     for phrase in phrases:  # longest first
         at = lower.find(phrase.lower())
-        if at >= 0 and not lower[at + len(phrase) : at + len(phrase) + 1].isalnum() and not lower[max(0, at - 1) : at].isalnum():
+        if (
+            at >= 0
+            and not lower[at + len(phrase) : at + len(phrase) + 1].isalnum()
+            and not lower[max(0, at - 1) : at].isalnum()
+        ):
             found.append(Value(at, at + len(phrase), phrase))
     return found[:1]
 
@@ -189,11 +211,12 @@ def _within(at: int, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= at < end for start, end in spans)
 
 
-def _statement(said: _Said, chunk: Chunk) -> Statement:
-    value = said.value
+def _statement(said: _Said, chunk: Chunk, standing: Mapping[tuple[str, str], str]) -> Statement:
+    value, object_ = said.value, said.object
     return Statement(
-        subject_id=entity_id(said.subject), relation=said.relation, object_id=entity_id(said.object) if said.object else "",
-        value=said.object.surface if said.object else value.text if value else "",
+        subject_id=_id(said.subject, standing), relation=said.relation,
+        object_id=_id(object_, standing) if object_ else "",
+        value=object_.surface if object_ else value.text if value else "",
         number=value.number if value else None, unit=value.unit if value else "",
         chunk_id=chunk.chunk_id, start=said.start, end=said.end,
     )  # fmt: skip

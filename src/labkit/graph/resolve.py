@@ -1,0 +1,165 @@
+"""Entity resolution: which names mean the same thing.
+
+Names of one kind are joined where the documents say so or leave no choice: a code in brackets behind a name, a number
+alone where one thing has it, the number in a document's title beside the one name in its text, an initial where one
+person fits, a renaming, another spelling. Two things are never joined for being mentioned together. Where two persons
+share an initial and a surname, *J. Martin* stays a name of its own: whom it means, only its document knows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from labkit.graph.names import PERSON, Named, Names
+from labkit.schema import Chunk
+
+_CODE = re.compile(r" \((?P<code>[A-Z][A-Z0-9-]{1,9})\)")
+_RENAMED = re.compile(
+    r",? (?:\((?:formerly|previously|ex|née)|(?:formerly|previously) (?:known as|called)|(?:now|is now) (?:known as|called)"
+    r"|(?:has been |was |is )?renamed(?: to| as)?|becomes|is called) (?:the )?",
+    re.IGNORECASE,
+)
+_INITIAL = re.compile(r"(?P<initial>\w)\.? ?(?P<rest>\w[\w’'-]+(?: \w[\w’'-]+)*)$")
+_TRAILING = re.compile(r"[ -](?P<number>[A-Z]{1,5}-?\d[\w-]*|\d+(?:\.\d+)+|[A-Z]-\d+)$")
+
+
+def codes(chunks: Iterable[Chunk], names: Names) -> dict[str, str]:
+    """Codes in brackets behind a name that are not names themselves: code → kind."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for chunk in chunks:
+        for text in {chunk.text, *chunk.heading_path}:
+            for name, code in _bracketed(text, names):
+                if code not in names.kinds:
+                    found[code][name.kind] += 1
+    return {code: max(sorted(kinds), key=kinds.__getitem__) for code, kinds in sorted(found.items())}
+
+
+def resolve(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names) -> dict[tuple[str, str], str]:
+    """(kind, surface) → the surface that stands for the thing.
+
+    Args:
+        chunks: all of them.
+        named: chunk id → the names in its text.
+        names: what is known of names.
+    """
+    counts = Counter((name.kind, name.surface) for found in named.values() for name in found)
+    for chunk in chunks:
+        for heading in chunk.heading_path:
+            counts.update((name.kind, name.surface) for name in names.find(heading))
+    same = _Same(counts)
+    for kind, surfaces in _by_kind(counts).items():
+        _by_spelling(kind, surfaces, same)
+        _by_number(kind, surfaces, same)
+        if kind == PERSON:
+            _by_initial(surfaces, same)
+    for chunk in chunks:
+        for text in {chunk.text, *chunk.heading_path}:
+            for name, code in _bracketed(text, names):
+                same.join((name.kind, name.surface), (name.kind, code))
+            for one, other in _renamed(text, names):
+                same.join(one, other)
+    _by_title(chunks, named, names, same)
+    return same.standing()
+
+
+class _Same:
+    """Disjoint sets of names (Tarjan 1975); the one that is written most, then longest, stands for a set."""
+
+    def __init__(self, counts: Counter[tuple[str, str]]) -> None:
+        self._counts = counts
+        self._parent = {key: key for key in counts}
+
+    def root(self, key: tuple[str, str]) -> tuple[str, str]:
+        while self._parent[key] != key:
+            key = self._parent[key]
+        return key
+
+    def join(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        if one in self._parent and other in self._parent and one[0] == other[0]:
+            first, second = sorted((self.root(one), self.root(other)))
+            self._parent[second] = first
+
+    def standing(self) -> dict[tuple[str, str], str]:
+        groups: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+        for key in sorted(self._parent):
+            groups[self.root(key)].append(key)
+        found = {}
+        for group in groups.values():
+            best = max(group, key=lambda key: (len(key[1].split()), self._counts[key], key[1]))
+            found |= dict.fromkeys(group, best[1])
+        return found
+
+
+def _by_kind(counts: Counter[tuple[str, str]]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for kind, surface in sorted(counts):
+        found[kind].append(surface)
+    return found
+
+
+def _by_spelling(kind: str, surfaces: Sequence[str], same: _Same) -> None:
+    """Case, accents, dashes and spaces make no other thing: E530 is E-530."""
+    first: dict[str, str] = {}
+    for surface in surfaces:
+        plain = unicodedata.normalize("NFKD", surface).casefold()
+        key = re.sub(r"[\s‐-―-]|[̀-ͯ]", "", plain)
+        same.join((kind, first.setdefault(key, surface)), (kind, surface))
+
+
+def _by_number(kind: str, surfaces: Sequence[str], same: _Same) -> None:
+    """A number alone is the thing that has it, if one thing has."""
+    having: defaultdict[str, list[str]] = defaultdict(list)
+    for surface in surfaces:
+        if match := _TRAILING.search(surface):
+            having[match["number"]].append(surface)
+    for number, of in having.items():
+        for other in of[1:]:
+            same.join((kind, of[0]), (kind, other))
+        same.join((kind, of[0]), (kind, number))
+
+
+def _by_initial(surfaces: Sequence[str], same: _Same) -> None:
+    """H. Zabala is Hiroshi Zabala, where no other Zabala's name begins so."""
+    full: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for surface in surfaces:
+        first, _, rest = surface.partition(" ")
+        if rest and len(first.rstrip(".")) > 1:
+            full[first[0], rest].append(surface)
+    for surface in surfaces:
+        match = _INITIAL.fullmatch(surface)
+        if match and len(fits := full.get((match["initial"], match["rest"]), [])) == 1:
+            same.join((PERSON, fits[0]), (PERSON, surface))
+
+
+def _bracketed(text: str, names: Names) -> Iterable[tuple[Named, str]]:
+    if " (" in text and _CODE.search(text):
+        for name in names.find(text):
+            if match := _CODE.match(text, name.end):
+                yield name, match["code"]
+
+
+def _renamed(text: str, names: Names) -> Iterable[tuple[tuple[str, str], tuple[str, str]]]:
+    if _RENAMED.search(text):
+        found = names.find(text)
+        for one, other in zip(found, found[1:], strict=False):
+            between = text[one.end : other.start]
+            if one.kind == other.kind and _RENAMED.fullmatch(between):
+                yield (one.kind, one.surface), (other.kind, other.surface)
+
+
+def _by_title(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names, same: _Same) -> None:
+    """The number in a title and the one name of that kind in the text mean what the document is about."""
+    texts: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    titles: dict[str, str] = {}
+    for chunk in chunks:
+        texts[chunk.doc_id] |= {(name.kind, name.surface) for name in named[chunk.chunk_id]}
+        titles[chunk.doc_id] = chunk.heading_path[0] if chunk.heading_path else ""
+    for doc_id, title in titles.items():
+        for name in names.find(title):
+            others = {key for key in texts[doc_id] if key[0] == name.kind and key[1] != name.surface}
+            numbered = any(char.isdigit() for char in name.surface)
+            if numbered and len(others) == 1 and not any(char.isdigit() for char in next(iter(others))[1]):
+                same.join((name.kind, name.surface), next(iter(others)))
