@@ -253,6 +253,18 @@ class RequestContext:
         """Whether something valid in ``[valid_from, valid_to)`` holds on ``as_of``."""
         return (valid_from is None or valid_from <= self.as_of) and (valid_to is None or self.as_of < valid_to)
 
+    def sees(self, chunk: Chunk) -> bool:
+        """Whether a chunk passes tenant, groups, day and filters, as a store decides."""
+        asked, since = self.filters, chunk.valid_from
+        return (
+            self.may_read(chunk.acl, chunk.tenant)
+            and self.in_force(chunk.valid_from, chunk.valid_to)
+            and (not asked.doc_classes or chunk.doc_class in asked.doc_classes)
+            and (not asked.languages or chunk.lang in asked.languages)
+            and (asked.since is None or (since is not None and since >= asked.since))
+            and (asked.until is None or (since is not None and since <= asked.until))
+        )
+
 
 @runtime_checkable
 class Retriever(Protocol):

@@ -124,7 +124,7 @@ def questions_with_gold(corpus: Corpus, opened: Index, split: str) -> list[Asked
             principal=question.asker, groups=frozenset(question.groups), tenant=_TENANT, as_of=question.as_of
         )
         needs = [
-            frozenset(chunk_id for chunk_id in need.chunk_ids if _sees(ctx, known[chunk_id]))
+            frozenset(chunk_id for chunk_id in need.chunk_ids if ctx.sees(known[chunk_id]))
             for need in needs_of(question, facts, paths, by_path)
         ]
         found.append(Asked(question, ctx, needs))
@@ -193,7 +193,7 @@ def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: in
     leaks = late = searched = 0
     for number in tqdm(range(ADVERSARIAL), desc="adversarial", unit="search", leave=False):
         ctx = _stranger(rng, chunks)
-        hidden = [chunk for chunk in rng.sample(chunks, min(20, len(chunks))) if not _sees(ctx, chunk)]
+        hidden = [chunk for chunk in rng.sample(chunks, min(20, len(chunks))) if not ctx.sees(chunk)]
         text = hidden[0].text if number % 2 and hidden else rng.choice(asked).question.text if asked else "who"
         for hit in retriever.search(text[:2_000] or "who", 10, ctx):
             leaks += not ctx.may_read(hit.chunk.acl, hit.chunk.tenant)
@@ -214,10 +214,6 @@ def _stranger(rng: random.Random, chunks: Sequence[Chunk]) -> RequestContext:
     return RequestContext(
         principal="stranger", groups=frozenset(chosen), tenant=tenant, as_of=min(day, date(2030, 1, 1))
     )
-
-
-def _sees(ctx: RequestContext, chunk: Chunk) -> bool:
-    return ctx.may_read(chunk.acl, chunk.tenant) and ctx.in_force(chunk.valid_from, chunk.valid_to)
 
 
 def all_rows(opened: Index) -> StoreRows:

@@ -60,9 +60,17 @@ class Relation(_Entry):
 
 
 class Schema(_Entry):
-    """Kinds and relations by name; ``head`` are labels of what documents say about themselves."""
+    """Kinds and relations by name.
+
+    Attributes:
+        head: labels of what documents say about themselves.
+        count: relations by which things that point at one are counted.
+        sum: quantity that is added up over such things → the relation by which they point.
+    """
 
     head: tuple[str, ...] = ()
+    count: tuple[str, ...] = ()
+    sum: dict[str, str] = {}
     kind: dict[str, Kind]
     relation: dict[str, Relation]
 
@@ -86,6 +94,9 @@ class Schema(_Entry):
             for kind in filter(None, (relation.subject, relation.object)):
                 if kind not in schema.kind:
                     raise ConfigError(f"Relation {name!r} names the unknown kind {kind!r}", where=file.name)
+        for name in (*schema.count, *schema.sum, *schema.sum.values()):
+            if name not in schema.relation:
+                raise ConfigError(f"What is counted names the unknown relation {name!r}", where=file.name)
         for name, entry in schema.kind.items():
             try:
                 re.compile(entry.number)
@@ -119,6 +130,11 @@ class Schema(_Entry):
         every = {label for kind in self.kind.values() for label in kind.labels}
         every |= set(self.head) | {label for relation in self.relation.values() for label in relation.labels}
         return tuple(sorted(every, key=lambda label: (-len(label), label)))
+
+    @cached_property
+    def tallies(self) -> dict[str, str]:
+        """``count R`` and ``sum R``, the steps of a chain that count or add up → the relation that points."""
+        return {f"count {name}": name for name in self.count} | {f"sum {name}": by for name, by in self.sum.items()}
 
     @cached_property
     def between(self) -> dict[tuple[str, str], list[str]]:

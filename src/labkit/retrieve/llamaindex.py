@@ -110,7 +110,7 @@ class FromLlamaIndex:
         kept: dict[str, tuple[Chunk, float]] = {}
         for rank, scored in enumerate(found, start=1):
             chunk = self._chunk(scored.node)
-            if _qualifies(chunk, ctx):
+            if ctx.sees(chunk):
                 # A retriever may leave scores out; its order then stands in for them.
                 kept.setdefault(chunk.chunk_id, (chunk, 1.0 / rank if scored.score is None else float(scored.score)))
         return sorted(kept.values(), key=lambda pair: (-pair[1], pair[0].chunk_id))
@@ -138,16 +138,3 @@ class FromLlamaIndex:
             acl=self._acl, tenant=self._tenant, tokens=-(-len(text) // 4),  # an estimate: no tokenizer here
             content_hash=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         )  # fmt: skip
-
-
-def _qualifies(chunk: Chunk, ctx: RequestContext) -> bool:
-    """Whether a chunk passes access, date and filters, as a store would decide."""
-    asked, since = ctx.filters, chunk.valid_from
-    return (
-        ctx.may_read(chunk.acl, chunk.tenant)
-        and ctx.in_force(chunk.valid_from, chunk.valid_to)
-        and (not asked.doc_classes or chunk.doc_class in asked.doc_classes)
-        and (not asked.languages or chunk.lang in asked.languages)
-        and (asked.since is None or (since is not None and since >= asked.since))
-        and (asked.until is None or (since is not None and since <= asked.until))
-    )

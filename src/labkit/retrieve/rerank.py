@@ -79,11 +79,19 @@ class Candidates:
         return np.array([known.get(hit.chunk.chunk_id, absent) for hit in self.hits], np.float32)
 
 
-class _Question(NamedTuple):
-    """What a question is compared by: its vector, the token states the adapted encoder gives, and distrust."""
+class Question(NamedTuple):
+    """A question as the encoder sees it.
+
+    Attributes:
+        vector: float32 (dimensions,).
+        states: its token states, float32 (tokens, dimensions).
+        adapted: its token states as late interaction reads it.
+        distrust: share of unfamiliar words.
+    """
 
     vector: Array
     states: Array
+    adapted: Array
     distrust: float
 
 
@@ -117,11 +125,13 @@ class Reranker:
             raise InputError(f"{embedder.name} does not show its tokens", todo="Fuse the two paths without reranking.")
         self._store, self._late, self._depth, self._reranked = store, late, depth, reranked
 
-        vectors_of, states_of = embedder.encode, late.asker(embedder).encode_tokens
+        plain, asker = embedder, late.asker(embedder)
 
         @lru_cache(maxsize=remembered)
-        def encode(text: str) -> _Question:
-            return _Question(vectors_of([text])[0], states_of([text])[0].states, unfamiliar(text, embedder))
+        def encode(text: str) -> Question:
+            one = plain.encode_tokens([text])[0]
+            adapted = asker.encode_tokens([text])[0].states
+            return Question(one.vector, np.asarray(one.states, np.float32), adapted, unfamiliar(text, embedder))
 
         self._encode = encode
 
@@ -133,12 +143,20 @@ class Reranker:
         """
         query = check_search(query, k)
         ctx.check()
-        with ctx.trace.span("retrieve.encode"):
-            question = self._encode(query)
+        question = self.encode(query, ctx)
         candidates = self.candidates(query, question.vector, k, ctx)
         ctx.check()
         with ctx.trace.span("retrieve.rerank"):
             return self._ranked(candidates, question)[:k]
+
+    def encode(self, query: str, ctx: RequestContext) -> Question:
+        """The question as the encoder sees it; remembered."""
+        with ctx.trace.span("retrieve.encode"):
+            return self._encode(query)
+
+    def answering(self, question: Question, chunk_ids: Sequence[str]) -> NDArray[np.float32]:
+        """How well late interaction finds that chunks answer a question, float32 (chunks,), -1 to 1."""
+        return self._late.matches(question.adapted, self._store.token_vectors(chunk_ids)).scores
 
     def candidates(self, query: str, vector: Array, k: int, ctx: RequestContext) -> Candidates:
         """What both paths find for a question and its vector."""
@@ -149,10 +167,10 @@ class Reranker:
             lexical = self._store.search_lexical(query, depth, ctx)
         return Candidates({"dense": dense, "lexical": lexical}, max(k, self._reranked))
 
-    def _ranked(self, candidates: Candidates, question: _Question) -> list[Hit]:
+    def _ranked(self, candidates: Candidates, question: Question) -> list[Hit]:
         head = candidates.hits[: self._reranked]
         tokens = self._store.token_vectors([hit.chunk.chunk_id for hit in head])
-        matches = self._late.matches(question.states, tokens)
+        matches = self._late.matches(question.adapted, tokens)
         late = matches.scores
         order, scores = covering(candidates.first(question.distrust)[: len(head)] + LATE * late, matches)
         by_late = np.empty(len(head), int)
