@@ -57,7 +57,7 @@ def _fields(line: str, offset: int, schema: Schema) -> list[Field]:
         end = end if bar < 0 else bar
         value = line[head.end() : end]
         at = head.end() + len(value) - len(value.lstrip())
-        value = value.strip()
+        value = value.strip().rstrip(",;")
         if value:
             about = (head["about"] or "").strip()
             fields.append(Field(head["label"].lower(), about, value, offset + at, offset + head.start(), offset + end))

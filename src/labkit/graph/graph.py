@@ -1,7 +1,7 @@
 """The graph in memory: facts, who may see them, and which of them holds on a day.
 
 A fact is what several chunks may state. A reader sees the statements of the chunks he may read, on the day he asks as
-of; of what contradicts itself, the statement that was made last counts.
+of. Of what contradicts itself, the statement that was made last counts where things change, and else what most state.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from labkit.errors import InputError
 from labkit.graph.names import Names
 from labkit.graph.schema import Schema
-from labkit.graph.tables import Entity, Extraction, Mention, Statement
+from labkit.graph.tables import Entity, Extraction, Statement
 from labkit.schema import Chunk, RequestContext
 
 _MASKS = 16
@@ -58,7 +55,8 @@ class Graph:
         self.schema = schema
         self.entities: dict[str, Entity] = {entity.entity_id: entity for entity in extraction.entities}
         self.chunks: dict[str, Chunk] = {chunk.chunk_id: chunk for chunk in chunks}
-        missing = {s.chunk_id for s in (*extraction.statements, *extraction.mentions)} - self.chunks.keys()
+        cited = {s.chunk_id for s in extraction.statements} | {m.chunk_id for m in extraction.mentions}
+        missing = cited - self.chunks.keys()
         if missing:
             raise InputError(
                 f"The graph cites {len(missing)} chunks that are not in the index", where=min(missing),
@@ -72,8 +70,10 @@ class Graph:
             if fact.object_id:
                 self._pointing[fact.object_id].append(fact)
         self._mentions: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._named_in: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for mention in extraction.mentions:
             self._mentions[mention.entity_id][mention.chunk_id] = None
+            self._named_in[mention.chunk_id][mention.entity_id] = None
         self._surfaces = {
             (entity.kind, surface): entity.entity_id
             for entity in extraction.entities for surface in (*entity.aliases, entity.name)
@@ -94,19 +94,34 @@ class Graph:
         chunks = (self.chunks[chunk_id] for chunk_id in self._mentions.get(entity_id, ()))
         return [chunk for chunk in chunks if ctx.sees(chunk)]
 
+    def named_in(self, chunk_id: str) -> list[Entity]:
+        """The entities a chunk names, in its order, each once."""
+        return [self.entities[entity_id] for entity_id in self._named_in.get(chunk_id, ())]
+
     def about(self, entity_id: str, ctx: RequestContext) -> list[Fact]:
         """The facts about an entity that the request may see and that hold, one value for each relation.
 
         Statements the request may not see are left out of them.
         """
-        return _current(self._visible(self._about.get(entity_id, ()), ctx), self.chunks)
+        return [facts[0] for facts in self.told(entity_id, ctx).values()]
+
+    def told(self, entity_id: str, ctx: RequestContext) -> dict[str, list[Fact]]:
+        """Relation → all values the request may see for it; what holds comes first."""
+        found: defaultdict[str, list[Fact]] = defaultdict(list)
+        for fact in self._visible(self._about.get(entity_id, ()), ctx):
+            found[fact.relation].append(fact)
+        return {relation: sorted(facts, key=self._weight, reverse=True) for relation, facts in found.items()}
+
+    def _weight(self, fact: Fact) -> tuple[int, date, int]:
+        newest = max(stated_on(statement, self.chunks) for statement in fact.statements)
+        known = self.schema.relation.get(fact.relation)
+        settled = known is not None and not known.changes
+        return len(fact.statements) if settled else 0, newest, len(fact.statements)
 
     def pointing_at(self, entity_id: str, ctx: RequestContext) -> list[Fact]:
         """The facts whose object an entity is, among those that the request may see and that hold."""
-        return [
-            fact for fact in self._visible(self._pointing.get(entity_id, ()), ctx)
-            if any(held.object_id == entity_id and held.relation == fact.relation for held in self.about(fact.subject_id, ctx))
-        ]  # fmt: skip
+        facts = self._visible(self._pointing.get(entity_id, ()), ctx)
+        return [fact for fact in facts if self.told(fact.subject_id, ctx)[fact.relation][0].object_id == entity_id]
 
     def _visible(self, facts: Sequence[Fact], ctx: RequestContext) -> list[Fact]:
         found = []
@@ -133,14 +148,3 @@ def _facts(statements: Iterable[Statement]) -> list[Fact]:
         Fact(subject_id, relation, object_id, max((s.value for s in of), key=[s.value for s in of].count), tuple(of))
         for (subject_id, relation, object_id, _), of in together.items()
     ]
-
-
-def _current(facts: Sequence[Fact], chunks: Mapping[str, Chunk]) -> list[Fact]:
-    """Of the facts that give a relation different values, the one stated last."""
-    last: dict[tuple[str, str], tuple[date, int, Fact]] = {}
-    for fact in facts:
-        newest = max(stated_on(statement, chunks) for statement in fact.statements)
-        key = fact.subject_id, fact.relation
-        if key not in last or (newest, len(fact.statements)) > last[key][:2]:
-            last[key] = (newest, len(fact.statements), fact)
-    return [fact for _, _, fact in last.values()]

@@ -3,8 +3,8 @@
 *Who leads the team that maintains the machine in INC-2031?* names an incident and nothing else that could be searched
 for. The chain model says which relations are asked for, the graph says where they lead, and each step's statement is a
 passage. Every chain that may be meant is followed, as likely as it is: a passage counts by the probability that a chain
-which needs it is meant, and by what flat retrieval thinks of it. Where the graph does not know the last step, the
-passages that name the thing before it are compared with the question. It explains itself by the paths it took.
+which needs it is meant, and by what flat retrieval thinks of it. A step the graph does not know is asked of flat
+retrieval, in the words of the data dictionary. It explains itself by the paths it took.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from labkit.graph.chains import Chain, ChainModel
-from labkit.graph.graph import Fact, Graph
+from labkit.graph.graph import Graph
 from labkit.graph.tables import Entity
-from labkit.retrieve.rerank import Question, Reranker
+from labkit.retrieve.rerank import Reranker
 from labkit.retrieve.store import check_search
 from labkit.schema import Hit, RequestContext
 
@@ -26,13 +24,35 @@ CHAINS = 8
 """Chains followed from each thing a question names."""
 
 NAMED = 3
-"""Things a question names that are followed; in a longer list the others only count for flat retrieval."""
+"""Things a question names that are followed; those behind them only count for flat retrieval."""
 
 HOP = 2.0
 """What the probability that a passage is needed counts beside flat retrieval's share."""
 
-PER_STEP, UNKNOWN = 2, 3
-"""Passages for a step: of its statements, and where the graph does not know it, of those that name the thing."""
+LIKELY = 0.1
+"""Probability of a chain from which on flat retrieval is asked for a step the graph does not know."""
+
+PER_STEP, ASKED = 2, 4
+"""Passages for a step: of its statements, and where the graph does not know it, of flat retrieval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One relation of a path.
+
+    Attributes:
+        relation: its name in the data dictionary.
+        value: what it leads to, in words; '' where only passages about it were found.
+        object_id: the thing it leads to; '' for a value.
+        chunk_ids: passages that state it, best first.
+        known: whether the graph has it; else flat retrieval found the passages.
+    """
+
+    relation: str
+    value: str
+    object_id: str
+    chunk_ids: tuple[str, ...]
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +61,13 @@ class Path:
 
     Attributes:
         start: the thing the question names.
-        facts: step by step.
-        unknown: the last step, where the graph does not know it; else ''.
+        steps: relation by relation.
         probability: that this chain is meant.
     """
 
     start: Entity
-    facts: tuple[Fact, ...]
-    unknown: str
+    steps: tuple[Step, ...]
     probability: float
-
-    @property
-    def end(self) -> str:
-        """The id of the thing it leads to; '' where it ends in a value."""
-        return self.facts[-1].object_id if self.facts else self.start.entity_id
 
 
 class HopRetriever:
@@ -78,55 +91,61 @@ class HopRetriever:
         query = check_search(query, k)
         flat = self._flat.search(query, k, ctx)
         with ctx.trace.span("retrieve.hop"):
-            question = self._flat.encode(query, ctx)
-            paths = self.paths(query, question, ctx)
-            return self._merged(flat, self._needed(paths, question, flat, ctx))[:k] if paths else flat
+            paths = self.paths(query, ctx)
+            return self._merged(flat, _needed(paths, flat))[:k] if paths else flat
 
-    def paths(self, query: str, question: Question, ctx: RequestContext) -> list[Path]:
+    def paths(self, query: str, ctx: RequestContext) -> list[Path]:
         """The chains that may be meant, followed as far as the asker may see, likeliest first."""
         found = []
         named = self._graph.linked(query)[:NAMED]
+        states = self._flat.encode(query, ctx).states if named else None
         for entity in named:
-            for chain in self._chains.chains(question.states, entity.kind, CHAINS):
-                if path := self._followed(entity, chain, len(named), ctx):
-                    found.append(path)
+            assert states is not None
+            for chain in self._chains.chains(states, entity.kind, CHAINS):
+                steps = self._followed(entity, chain, ctx)
+                if steps:
+                    found.append(Path(entity, steps, chain.probability / len(named)))
         return sorted(found, key=lambda path: -path.probability)
 
-    def _followed(self, start: Entity, chain: Chain, named: int, ctx: RequestContext) -> Path | None:
-        facts: list[Fact] = []
-        here = start.entity_id
-        for step in chain.steps:
-            fact = next((fact for fact in self._graph.about(here, ctx) if fact.relation == step), None)
-            if fact is None:
-                known = len(facts) == len(chain.steps) - 1 and step in self._graph.schema.relation
-                return Path(start, tuple(facts), step, chain.probability / named) if known else None
-            facts.append(fact)
-            here = fact.object_id
-        return Path(start, tuple(facts), "", chain.probability / named)
+    def _followed(self, start: Entity, chain: Chain, ctx: RequestContext) -> tuple[Step, ...]:
+        """The steps of a chain; none if it cannot be followed to its end."""
+        steps: list[Step] = []
+        here = start
+        for name in chain.steps:
+            if name not in self._graph.schema.relation:
+                return ()  # it counts; nothing to follow
+            step = self._told(here, name, ctx) or (
+                self._asked(here, name, ctx) if chain.probability >= LIKELY else None
+            )
+            if step is None:
+                return ()
+            steps.append(step)
+            if step.object_id:
+                here = self._graph.entities[step.object_id]
+            elif len(steps) < len(chain.steps):
+                return ()
+        return tuple(steps)
 
-    def _needed(
-        self, paths: Sequence[Path], question: Question, flat: Sequence[Hit], ctx: RequestContext
-    ) -> dict[str, float]:
-        """Chunk id → the probability that it is needed."""
-        rank = {hit.chunk.chunk_id: place for place, hit in enumerate(flat)}
-        needed: defaultdict[str, float] = defaultdict(float)
-        for path in paths:
-            for fact in path.facts:
-                cited = dict.fromkeys(s.chunk_id for s in fact.statements)
-                best = sorted(cited, key=lambda chunk_id: rank.get(chunk_id, len(rank)))[:PER_STEP]
-                for place, chunk_id in enumerate(best):
-                    needed[chunk_id] += path.probability / (1 + place)
-            if path.unknown:
-                for place, chunk_id in enumerate(self._naming(path.end, question, ctx)):
-                    needed[chunk_id] += path.probability / (1 + place)
-        return needed
+    def _told(self, here: Entity, name: str, ctx: RequestContext) -> Step | None:
+        """A step as the graph knows it."""
+        told = self._graph.told(here.entity_id, ctx).get(name)
+        if not told:
+            return None
+        cited = dict.fromkeys(statement.chunk_id for fact in told for statement in fact.statements)
+        return Step(name, told[0].value, told[0].object_id, tuple(cited), known=True)
 
-    def _naming(self, entity_id: str, question: Question, ctx: RequestContext) -> list[str]:
-        chunk_ids = [chunk.chunk_id for chunk in self._graph.mentioning(entity_id, ctx)]
-        if not chunk_ids:
-            return []
-        order = np.argsort(-self._flat.answering(question, chunk_ids), kind="stable")[:UNKNOWN]
-        return [chunk_ids[at] for at in order]
+    def _asked(self, here: Entity, name: str, ctx: RequestContext) -> Step | None:
+        """A step as flat retrieval finds it: passages, and the thing of the right kind in the best of them."""
+        relation = self._graph.schema.relation[name]
+        hits = self._flat.search(f"{relation.labels[0]} of {here.name}", ASKED, ctx)
+        for hit in hits if relation.object else ():
+            for entity in self._graph.named_in(hit.chunk.chunk_id):
+                if entity.kind == relation.object and entity != here:
+                    cited = (hit.chunk.chunk_id, *(other.chunk.chunk_id for other in hits if other is not hit))
+                    return Step(name, entity.name, entity.entity_id, cited, known=False)
+        if not hits or relation.object:
+            return None
+        return Step(name, "", "", tuple(hit.chunk.chunk_id for hit in hits), known=False)
 
     def _merged(self, flat: Sequence[Hit], needed: dict[str, float]) -> list[Hit]:
         ranked = sorted(needed, key=lambda chunk_id: -needed[chunk_id])
@@ -136,10 +155,24 @@ class HopRetriever:
         chunks |= {chunk_id: self._graph.chunks[chunk_id] for chunk_id in needed}
         share = {hit.chunk.chunk_id: 1.0 / place for place, hit in enumerate(flat, 1)}
         scores = {chunk_id: HOP * needed.get(chunk_id, 0.0) + share.get(chunk_id, 0.0) for chunk_id in chunks}
-        return [
-            Hit.model_construct(
-                chunk=chunks[chunk_id], score=scores[chunk_id],
-                why={**(hits[chunk_id].why if chunk_id in hits else {}), **({"hop": hop[chunk_id]} if chunk_id in hop else {})},
-            )
-            for chunk_id in sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-        ]  # fmt: skip
+        merged = []
+        for chunk_id in sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id)):
+            why = dict(hits[chunk_id].why) if chunk_id in hits else {}
+            if chunk_id in hop:
+                why["hop"] = hop[chunk_id]
+            merged.append(Hit.model_construct(chunk=chunks[chunk_id], score=scores[chunk_id], why=why))
+        return merged
+
+
+def _needed(paths: Sequence[Path], flat: Sequence[Hit]) -> dict[str, float]:
+    """Chunk id → the probability that it is needed: of several passages for a step, flat retrieval's best comes first."""
+    rank = {hit.chunk.chunk_id: place for place, hit in enumerate(flat)}
+    needed: defaultdict[str, float] = defaultdict(float)
+    for path in paths:
+        for step in path.steps:
+            best: Sequence[str] = step.chunk_ids
+            if step.known:
+                best = sorted(best, key=lambda chunk_id: rank.get(chunk_id, len(rank)))[:PER_STEP]
+            for place, chunk_id in enumerate(best):
+                needed[chunk_id] += path.probability / (1 + place)
+    return needed

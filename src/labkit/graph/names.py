@@ -77,6 +77,9 @@ class Names:
                 votes[name][kind] += _SURE
         for name, kind in _in_contexts(chunks, by_field, schema):
             votes[name][kind] += _LIKELY
+        for chunk in chunks:
+            for named in by_field.find(chunk.text):
+                votes[named.surface][named.kind] += _LIKELY  # also what a numbering scheme found
         return cls(_decided(votes), schema)
 
     def find(self, text: str) -> list[Named]:

@@ -12,19 +12,24 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
+from labkit.graph.patterns import Telling, learn, tell
 from labkit.graph.resolve import codes, resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.graph.values import Value, days, quantities
-from labkit.ingest.dates import parse_date
 from labkit.retrieve.text import Sentence, sentences
 from labkit.schema import Chunk
 
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
 _SINCE = re.compile(r"\b(?:as of|as from|since|from|effective|starting|with effect from|on)\s+(?=\S)", re.IGNORECASE)
+_NEXT = re.compile(r", (?=[A-Z])")
+"""Where a list whose entries stand behind one another goes on."""
+_SHORT = 3
+"""Characters of a phrase that is found in its own case only."""
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _MOST_SUBJECTS = 4
 """Things of one kind in a sentence above which it is a list of names, not a statement about each."""
@@ -73,8 +78,37 @@ class RulesExtractor:
                 *self._in_prose(chunk.text, here, lines, phrases),
             ):
                 found.statements.append(_statement(said, chunk, standing))
+        found.statements += self._by_patterns(chunks, named, fields, standing, found.statements)
         found.entities = _entities(standing)
         return found
+
+    def _by_patterns(
+        self, chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]],
+        fields: Mapping[str, Sequence[Sequence[Field]]], standing: Mapping[tuple[str, str], str],
+        statements: Sequence[Statement],
+    ) -> Iterator[Statement]:  # fmt: skip
+        """What sentences say that go like those whose values are known."""
+        known: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        said = set()
+        for statement in statements:
+            known[statement.subject_id, statement.relation].add(statement.value.lower())
+            said.add((statement.chunk_id, statement.start, statement.relation))
+        tellings: list[Telling] = []
+        where: list[tuple[Chunk, int, Named]] = []
+        for chunk in chunks:
+            taken = [(field.start, field.end) for line in fields[chunk.chunk_id] for field in line]
+            for sentence in _lines(chunk.text):
+                for name in named[chunk.chunk_id]:
+                    if sentence.start <= name.start < sentence.end and not _within(name.start, taken):
+                        at = name.start - sentence.start
+                        end = at + name.end - name.start
+                        tellings.append(Telling(sentence.text, _id(name, standing), name.kind, at, end))
+                        where.append((chunk, sentence.start, name))
+        for number, relation, value in tell(tellings, learn(tellings, known, self.schema)):
+            chunk, start, name = where[number]
+            if (chunk.chunk_id, start, relation) not in said:
+                one = _Said(name, relation, None, value, start, start + len(tellings[number].text))
+                yield _statement(one, chunk, standing)
 
     def _in_fields(
         self, lines: Sequence[Sequence[Field]], named: Sequence[Named], topics: Sequence[Named], names: Names
@@ -166,7 +200,9 @@ def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named
     if relation.object:
         return (name, None) if name and name.kind == relation.object else (None, None)
     if relation.value == "words":
-        return None, Value(field.at, field.at + len(field.value), field.value)
+        words = _NEXT.split(field.value)[0]
+        named_nothing = not any(char.isalnum() for char in words)  # a dash for an empty field
+        return None, None if named_nothing else Value(field.at, field.at + len(words), words)
     found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
     return None, found[0] if found else None
 
@@ -179,14 +215,12 @@ def _values(relation: Relation, text: str, phrases: Sequence[str]) -> list[Value
     lower = text.lower()
     found = []
     for phrase in phrases:  # longest first
-        at = lower.find(phrase.lower())
-        if (
-            at >= 0
-            and not lower[at + len(phrase) : at + len(phrase) + 1].isalnum()
-            and not lower[max(0, at - 1) : at].isalnum()
-        ):
-            found.append(Value(at, at + len(phrase), phrase))
-    return found[:1]
+        short = len(phrase) <= _SHORT  # a grade or a code: its case is part of it
+        within, wanted = (text, phrase) if short else (lower, phrase.lower())
+        if match := re.search(rf"(?<![\w+-]){re.escape(wanted)}(?![\w+-])", within):
+            found.append(Value(match.start(), match.end(), text[match.start() : match.end()]))
+            break
+    return found
 
 
 def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
@@ -196,12 +230,17 @@ def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) ->
         for field in (field for line in lines for field in line):
             for name in schema.by_label.get(field.label, ()):
                 if schema.relation[name].value == "words":
-                    found[name].add(field.value.rstrip("."))
+                    phrase = _NEXT.split(field.value)[0].rstrip(".")
+                    if any(char.isalnum() for char in phrase):
+                        found[name].add(phrase)
     return {name: sorted(values, key=lambda value: (-len(value), value)) for name, values in found.items()}
 
 
-def _paired(subjects, objects, offset=0):
-    """Every subject with every object, or where there are several of both, each object with the nearest subject."""
+_Placed = TypeVar("_Placed", Named, Value)
+
+
+def _paired(subjects: Sequence[Named], objects: Sequence[_Placed], offset: int = 0) -> list[tuple[Named, _Placed]]:
+    """Every subject with every object; where there are several of both, each object with the nearest subject."""
     if len(subjects) == 1 or len(objects) == 1:
         return [(s, o) for s in subjects for o in objects]
     return [(min(subjects, key=lambda s: abs(s.start - (o.start + offset))), o) for o in objects]

@@ -44,9 +44,11 @@ class Relation(_Entry):
         value: what a value looks like.
         units: how a number's unit is written.
         labels: what its field is called.
+        changes: whether it may change in the course of time; then what was stated last holds, else what most state.
     """
 
     subject: str
+    changes: bool = False
     object: str = ""
     value: Literal["", "number", "day", "words"] = ""
     units: tuple[str, ...] = ()
