@@ -20,7 +20,7 @@ from labkit.errors import InputError
 from labkit.llm import Embedder, TokenEmbedder
 from labkit.retrieve.coverage import covering
 from labkit.retrieve.fuse import convex_fusion, scaled
-from labkit.retrieve.late import Array, LateInteraction
+from labkit.retrieve.late import Array, LateInteraction, Matches
 from labkit.retrieve.store import MAX_K, Store, check_search
 from labkit.schema import Hit, RequestContext
 
@@ -154,9 +154,9 @@ class Reranker:
         with ctx.trace.span("retrieve.encode"):
             return self._encode(query)
 
-    def answering(self, question: Question, chunk_ids: Sequence[str]) -> NDArray[np.float32]:
-        """How well late interaction finds that chunks answer a question, float32 (chunks,), -1 to 1."""
-        return self._late.matches(question.adapted, self._store.token_vectors(chunk_ids)).scores
+    def matches(self, question: Question, chunk_ids: Sequence[str]) -> Matches:
+        """How chunks match a question, token by token."""
+        return self._late.matches(question.adapted, self._store.token_vectors(chunk_ids))
 
     def candidates(self, query: str, vector: Array, k: int, ctx: RequestContext) -> Candidates:
         """What both paths find for a question and its vector."""
@@ -169,8 +169,7 @@ class Reranker:
 
     def _ranked(self, candidates: Candidates, question: Question) -> list[Hit]:
         head = candidates.hits[: self._reranked]
-        tokens = self._store.token_vectors([hit.chunk.chunk_id for hit in head])
-        matches = self._late.matches(question.adapted, tokens)
+        matches = self.matches(question, [hit.chunk.chunk_id for hit in head])
         late = matches.scores
         order, scores = covering(candidates.first(question.distrust)[: len(head)] + LATE * late, matches)
         by_late = np.empty(len(head), int)
