@@ -2,7 +2,8 @@
 
 Each passage is one chunk whose file name is its title. A gold title counts as found when a passage of that title is
 among the hits. The default retriever runs as it is, without a language model and without links between passages,
-beside each of its paths alone and beside plain fusion.
+beside each of its paths alone and beside plain fusion; with ``--method hop`` retrieval along links between passages
+beside the default, still without a language model.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from labkit.bench.retrieve import systems
 from labkit.errors import InputError
 from labkit.evaluate.ranking import ranking_rows
 from labkit.evaluate.statistics import mean_interval
+from labkit.graph.links import link_retriever
 from labkit.llm import Embedder, embedder
 from labkit.retrieve import Index, index, open_index
 from labkit.schema import Chunk, RequestContext, Retriever
 
 DEPTHS = (2, 5, 10)
+METHODS = ("flat", "hop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Passages:
 
 def run(options: Options) -> tuple[BenchResult, Rows]:
     """Measure on the given files, or on MuSiQue from the public evaluation sets."""
+    if options.method not in METHODS:
+        raise InputError(f"There is no method {options.method!r}", todo=f"Take one of: {', '.join(METHODS)}.")
     if (options.corpus is None) != (options.questions is None):
         raise InputError("A corpus needs questions and questions a corpus", todo="Give --corpus and --questions.")
     if options.corpus and options.questions:
@@ -60,7 +65,10 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     encoder = embedder(options.settings)
     with tempfile.TemporaryDirectory() as scratch:
         opened = index_passages(passages.corpus, Path(scratch), encoder)
-        rows = {system: _rows(retriever, passages) for system, retriever in systems(opened, encoder).items()}
+        retrievers = systems(opened, encoder)
+        if options.method == "hop":
+            retrievers = {"default": link_retriever(opened, encoder), "flat": retrievers["default"]}
+        rows = {system: _rows(retriever, passages) for system, retriever in retrievers.items()}
     figures: dict[str, Figure] = {}
     for system, found in rows.items():
         prefix = "" if system == "default" else f"{system}_"

@@ -21,6 +21,7 @@ BENCHES = {
     "answer": "value, citation, abstention and money lost, by question type, over a whole world",
     "gate": "false alarms of the regression gate, and planted drops it catches",
     "embed": "speed of the encoder against sentence-transformers, and the recall it costs",
+    "graph": "extraction against the true graph, hops, structured answers, themes, routes, permissions",
     "ingest": "text, encodings, duplicates, versions, personal data, quarantine and speed of ingestion",
     "ingestgrowth": "seconds per document and memory of ingestion at 300, 5,000 and 50,000 documents",
     "multihop": "recall over multi-hop questions nobody here wrote (MuSiQue by default)",
@@ -49,6 +50,8 @@ class Options:
     """Passages to search instead of the bench's own."""
     questions: Path | None = None
     """Questions over them."""
+    method: str = "flat"
+    """How multi-hop questions are searched: ``flat``, or ``hop`` along links between passages."""
 
 
 def run(name: str, options: Options, *, json_file: Path | None = None, rows_file: Path | None = None) -> BenchResult:

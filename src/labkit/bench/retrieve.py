@@ -68,7 +68,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     assert manifest is not None
     opened = open_index(corpus.index, encoder, world=manifest.world_version)
     asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
-    values = {name: _values(retriever, asked, name) for name, retriever in systems(opened, encoder).items()}
+    values = {name: retrieval_values(retriever, asked, name) for name, retriever in systems(opened, encoder).items()}
     values[_PEER] = _peer_values(opened, encoder, asked)
     figures = _quality(values, asked, options.seed) | safety(
         default_retriever(opened, encoder), asked, opened, options.seed
@@ -131,7 +131,8 @@ def questions_with_gold(corpus: Corpus, opened: Index, split: str) -> list[Asked
     return found
 
 
-def _values(retriever: Retriever, asked: Sequence[Asked], name: str) -> Values:
+def retrieval_values(retriever: Retriever, asked: Sequence[Asked], name: str) -> Values:
+    """What a retriever finds for each question; ``name`` is shown beside the bar."""
     runs = {
         a.question.question_id: [hit.chunk.chunk_id for hit in retriever.search(a.question.text, max(DEPTHS), a.ctx)]
         for a in tqdm(asked, desc=name, unit="question", leave=False)
@@ -192,7 +193,7 @@ def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: in
     chunks = sorted(opened.store.chunks(), key=lambda chunk: chunk.chunk_id)
     leaks = late = searched = 0
     for number in tqdm(range(ADVERSARIAL), desc="adversarial", unit="search", leave=False):
-        ctx = _stranger(rng, chunks)
+        ctx = stranger(rng, chunks)
         hidden = [chunk for chunk in rng.sample(chunks, min(20, len(chunks))) if not ctx.sees(chunk)]
         text = hidden[0].text if number % 2 and hidden else rng.choice(asked).question.text if asked else "who"
         for hit in retriever.search(text[:2_000] or "who", 10, ctx):
@@ -205,7 +206,8 @@ def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: in
     }
 
 
-def _stranger(rng: random.Random, chunks: Sequence[Chunk]) -> RequestContext:
+def stranger(rng: random.Random, chunks: Sequence[Chunk]) -> RequestContext:
+    """Somebody who should see little or nothing: other groups, invented ones, another tenant, another day."""
     groups = sorted({group for chunk in chunks for group in chunk.acl})
     invented = ["", "x') OR 1=1 --", "staff ", "STAFF", "*", "public' OR ''='"]
     chosen = rng.sample(groups, rng.randint(0, min(2, len(groups)))) + rng.sample(invented, rng.randint(0, 2))

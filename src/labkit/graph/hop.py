@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from labkit.graph.chains import Chain, ChainModel
 from labkit.graph.graph import Graph
 from labkit.graph.tables import Entity
+from labkit.llm import Embedder
+from labkit.retrieve.index import Index
+from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.rerank import Reranker
+from labkit.retrieve.rewrite import Rewriter
+from labkit.retrieve.search import Search
 from labkit.retrieve.store import check_search
 from labkit.schema import Hit, RequestContext
 
@@ -31,6 +36,9 @@ HOP = 2.0
 
 LIKELY = 0.1
 """Probability of a chain from which on flat retrieval is asked for a step the graph does not know."""
+
+LEAST = 0.001
+"""Probability below which a chain is not followed."""
 
 PER_STEP, ASKED = 2, 4
 """Passages for a step: of its statements, and where the graph does not know it, of flat retrieval."""
@@ -102,6 +110,8 @@ class HopRetriever:
         for entity in named:
             assert states is not None
             for chain in self._chains.chains(states, entity.kind, CHAINS):
+                if chain.probability < LEAST:
+                    break
                 steps = self._followed(entity, chain, ctx)
                 if steps:
                     found.append(Path(entity, steps, chain.probability / len(named)))
@@ -137,6 +147,8 @@ class HopRetriever:
     def _asked(self, here: Entity, name: str, ctx: RequestContext) -> Step | None:
         """A step as flat retrieval finds it: passages, and the thing of the right kind in the best of them."""
         relation = self._graph.schema.relation[name]
+        if not relation.labels:
+            return None
         hits = self._flat.search(f"{relation.labels[0]} of {here.name}", ASKED, ctx)
         for hit in hits if relation.object else ():
             for entity in self._graph.named_in(hit.chunk.chunk_id):
@@ -152,7 +164,7 @@ class HopRetriever:
         hop = {chunk_id: place for place, chunk_id in enumerate(ranked, 1)}
         hits = {hit.chunk.chunk_id: hit for hit in flat}
         chunks = {chunk_id: hit.chunk for chunk_id, hit in hits.items()}
-        chunks |= {chunk_id: self._graph.chunks[chunk_id] for chunk_id in needed}
+        chunks |= {chunk_id: self._graph.chunks[chunk_id] for chunk_id in needed if chunk_id in self._graph.chunks}
         share = {hit.chunk.chunk_id: 1.0 / place for place, hit in enumerate(flat, 1)}
         scores = {chunk_id: HOP * needed.get(chunk_id, 0.0) + share.get(chunk_id, 0.0) for chunk_id in chunks}
         merged = []
@@ -164,8 +176,19 @@ class HopRetriever:
         return merged
 
 
+def hop_retriever(index: Index, embedder: Embedder, graph: Graph) -> Search:
+    """Hop retrieval over an index and the graph of its chunks; questions are corrected and split as by default.
+
+    Raises:
+        InputError: the encoder does not show its tokens.
+        ModelError: the chain model was not trained for the graph's data dictionary.
+    """
+    flat = Reranker(index.store, embedder, LateInteraction.shipped())
+    return Search(HopRetriever(flat, graph, ChainModel.shipped(graph.schema)), Rewriter(index.vocabulary))
+
+
 def _needed(paths: Sequence[Path], flat: Sequence[Hit]) -> dict[str, float]:
-    """Chunk id → the probability that it is needed: of several passages for a step, flat retrieval's best comes first."""
+    """Chunk id → the probability that it is needed; of several passages for a step, flat retrieval's best is first."""
     rank = {hit.chunk.chunk_id: place for place, hit in enumerate(flat)}
     needed: defaultdict[str, float] = defaultdict(float)
     for path in paths:

@@ -18,9 +18,13 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from labkit.llm import Embedder
 from labkit.retrieve.coverage import covering
-from labkit.retrieve.late import Array
+from labkit.retrieve.index import Index
+from labkit.retrieve.late import Array, LateInteraction
 from labkit.retrieve.rerank import LATE, RERANKED, Question, Reranker
+from labkit.retrieve.rewrite import Rewriter
+from labkit.retrieve.search import Search
 from labkit.retrieve.store import check_search
 from labkit.retrieve.terms import FUNCTION_WORDS
 from labkit.schema import Chunk, Hit, RequestContext
@@ -167,6 +171,16 @@ class LinkRetriever:
                 if ctx.sees(self._links.chunks[other]):
                     lent[other] = max(lent.get(other, 0.0), share * strength)
         return lent
+
+
+def link_retriever(index: Index, embedder: Embedder) -> Search:
+    """Retrieval along links over an index; questions are corrected and split as by default.
+
+    Raises:
+        InputError: the encoder does not show its tokens.
+    """
+    flat = Reranker(index.store, embedder, LateInteraction.shipped())
+    return Search(LinkRetriever(flat, Links(index.store.chunks())), Rewriter(index.vocabulary))
 
 
 def _title(chunk: Chunk) -> str:
