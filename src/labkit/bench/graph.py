@@ -18,7 +18,7 @@ from tqdm import tqdm
 from labkit.bench.pagerank import PageRankRetriever
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
-from labkit.bench.retrieve import ADVERSARIAL, Asked, questions_with_gold, retrieval_values, safety, stranger
+from labkit.bench.retrieve import Asked, questions_with_gold, retrieval_values, safety, stranger
 from labkit.bench.themes import themes
 from labkit.bench.truegraph import TrueGraph, scores
 from labkit.evaluate.corpus import prepare_world, read_questions
@@ -40,6 +40,7 @@ from labkit.world.questions import Question
 _TENANT = "tidewater"
 _BUILT = (2_000, 10_000)
 _TIMED = 150
+_STRANGERS = 500  # who ask each way for what they may not see
 WAYS = {
     "single_hop": {Way.FLAT, Way.HOP},
     "multi_hop": {Way.HOP},
@@ -87,7 +88,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     figures |= _retrieval(values, asked, options.seed) | _latency(lab, asked)
     questions = read_questions(corpus.world, options.split)
     figures |= _structured(lab, questions, options.seed) | _routes(lab, questions)
-    leaks = safety(ways["hop"], asked, opened, options.seed)
+    leaks = safety(ways["hop"], asked, opened, options.seed, _STRANGERS)
     figures |= {f"hop_{name}": figure for name, figure in leaks.items()}
     figures["structured_acl_leaks"] = _structured_leaks(lab, questions, chunks, options.seed)
     figures |= themes(
@@ -223,7 +224,7 @@ def _structured_leaks(lab: _Lab, questions: Sequence[Question], chunks: Sequence
     rng = stream(seed, "bench", "graph", "safety")
     wanted = [q for q in questions if q.type in {"comparison", "aggregation", "time", "single_hop", "forbidden"}]
     leaks = asked = 0
-    for question in rng.choices(wanted, k=ADVERSARIAL) if wanted else ():
+    for question in rng.choices(wanted, k=_STRANGERS) if wanted else ():
         ctx = stranger(rng, chunks)
         states = lab.flat.encode(question.text, ctx).states
         cited = lab.structured.answer(question.text, states, ctx).chunk_ids

@@ -48,7 +48,7 @@ class PageRankRetriever:
         start = np.zeros(len(self._at))
         for place, hit in enumerate(flat[:_SEEDS], 1):
             start[self._at[hit.chunk.chunk_id]] += 1.0 / place
-        for entity in self._graph.linked(query):
+        for entity in self._graph.linked(query, ctx):
             start[self._at[entity.entity_id]] += 1.0
         if not start.any():
             return flat[:k]

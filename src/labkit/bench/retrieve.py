@@ -183,7 +183,9 @@ def _quality(values: Mapping[str, Values], asked: Sequence[Asked], seed: int) ->
     return figures
 
 
-def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: int) -> dict[str, Figure]:
+def safety(
+    retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: int, searches: int = ADVERSARIAL
+) -> dict[str, Figure]:
     """Hits that the asker may not read, and hits not in force on the day asked, over adversarial searches.
 
     Half of them paste a passage the asker may not see, word for word; the others ask real questions as strangers, in
@@ -192,7 +194,7 @@ def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: in
     rng = stream(seed, "bench", "retrieve", "safety")
     chunks = sorted(opened.store.chunks(), key=lambda chunk: chunk.chunk_id)
     leaks = late = searched = 0
-    for number in tqdm(range(ADVERSARIAL), desc="adversarial", unit="search", leave=False):
+    for number in tqdm(range(searches), desc="adversarial", unit="search", leave=False):
         ctx = stranger(rng, chunks)
         hidden = [chunk for chunk in rng.sample(chunks, min(20, len(chunks))) if not ctx.sees(chunk)]
         text = hidden[0].text if number % 2 and hidden else rng.choice(asked).question.text if asked else "who"

@@ -3,8 +3,9 @@
 The data dictionary says which chains can begin at a kind of thing: incident.product, product.team, team.lead. A small
 model over the encoder's token states scores them all, in two ways that are added: each relation looks for the token
 that speaks for it, and each token, as much as it counts, looks for the relation of the chain that explains it. Counting
-what points at a thing (*how many parts fit the Heron picker*) is a chain of one step, of :attr:`Schema.tallies`. ``python -m labkit.tune.chains``
-trains the model; the file is pinned by its hash. It was trained for the data dictionary that ships and refuses others.
+what points at a thing (*how many parts fit the Heron picker*) is a chain of one step, of :attr:`Schema.tallies`.
+``python -m labkit.tune.chains`` trains the model; the file is pinned by its hash. It was trained for the data
+dictionary that ships and refuses others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,10 @@ class Weights:
     def to_bytes(self) -> bytes:
         """As a NumPy archive in half precision."""
         buffer = io.BytesIO()
-        half = {name: getattr(self, name).astype(np.float16) for name in ("speaks", "explains", "counts", "length")}
-        np.savez(buffer, steps=np.array(self.steps), share=np.float32(self.share), **half)  # type: ignore[arg-type]
+        half: dict[str, Any] = {
+            name: getattr(self, name).astype(np.float16) for name in ("speaks", "explains", "counts", "length")
+        }
+        np.savez(buffer, steps=np.array(self.steps), share=np.float32(self.share), **half)
         return buffer.getvalue()
 
     @classmethod

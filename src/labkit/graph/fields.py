@@ -12,6 +12,9 @@ from functools import lru_cache
 
 from labkit.graph.schema import Schema
 
+_LONG = 12
+"""Characters of a label from which on it cannot be anything else for a space inside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -49,23 +52,41 @@ def rows(text: str, schema: Schema) -> list[list[Field]]:
 
 
 def _fields(line: str, offset: int, schema: Schema) -> list[Field]:
-    heads = list(_pattern(schema.labels).finditer(line)) if ": " in line else []
+    heads = list(_pattern(schema.labels).finditer(line)) if schema.labels and ": " in line else []
     fields = []
     ends = [head.start() for head in heads[1:]] + [len(line)]
     for head, end in zip(heads, ends if heads else [], strict=True):
-        bar = line.find(" |", head.end(), end)
+        bar = line.find(" |", head.end() - 1, end)  # the space behind an empty field's colon may be that of the bar
         end = end if bar < 0 else bar
         value = line[head.end() : end]
         at = head.end() + len(value) - len(value.lstrip())
         value = value.strip().rstrip(",;")
         if value:
             about = (head["about"] or "").strip()
-            fields.append(Field(head["label"].lower(), about, value, offset + at, offset + head.start(), offset + end))
+            label = _whole(schema.labels).get(_closed(head["label"]), head["label"].lower())
+            fields.append(Field(label, about, value, offset + at, offset + head.start(), offset + end))
     return fields
 
 
 @lru_cache(maxsize=8)
 def _pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    # A label opens a line or a cell, or follows the value of another field; inside prose it is an ordinary word.
-    either = "|".join(re.escape(label) for label in labels)
-    return re.compile(rf"(?:^\W*|(?<=\| )|(?<=\S ))(?P<label>{either})(?: \((?P<about>[^()\n]{{1,80}})\))?: ")
+    # A label opens a line (behind the keys that lead to it, where JSON was flattened: "fields.Site: ") or a cell, or
+    # stands behind any word: "City: York Country: Norway". So "the Site: Hexham" in prose is a field too.
+    either = "|".join(_spaced(label) for label in labels)
+    return re.compile(rf"(?:^\W*(?:\w+\.)*|(?<=\| )|(?<=\S ))(?P<label>{either})(?: \((?P<about>[^()\n]{{1,80}})\))?: ")
+
+
+def _spaced(label: str) -> str:
+    """A label's pattern; PDF may set a space inside one that is long (*Replaceme nt interval*)."""
+    letters = [re.escape(char) for char in label if char != " "]
+    return " ?".join(letters) if len(label) >= _LONG else re.escape(label)
+
+
+@lru_cache(maxsize=8)
+def _whole(labels: tuple[str, ...]) -> dict[str, str]:
+    """Label without its spaces → label, both in lower case."""
+    return {_closed(label): label.lower() for label in labels if len(label) >= _LONG}
+
+
+def _closed(label: str) -> str:
+    return label.replace(" ", "").lower()

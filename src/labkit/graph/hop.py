@@ -105,7 +105,7 @@ class HopRetriever:
     def paths(self, query: str, ctx: RequestContext) -> list[Path]:
         """The chains that may be meant, followed as far as the asker may see, likeliest first."""
         found = []
-        named = self._graph.linked(query)[:NAMED]
+        named = self._graph.linked(query, ctx)[:NAMED]
         states = self._flat.encode(query, ctx).states if named else None
         for entity in named:
             assert states is not None
@@ -114,7 +114,10 @@ class HopRetriever:
                     break
                 steps = self._followed(entity, chain, ctx)
                 if steps:
-                    found.append(Path(entity, steps, chain.probability / len(named)))
+                    # Its other names may stand in documents the asker may not see.
+                    called = self._graph.name_of(entity.entity_id, ctx)
+                    start = entity.model_copy(update={"name": called, "aliases": ()})
+                    found.append(Path(start, steps, chain.probability / len(named)))
         return sorted(found, key=lambda path: -path.probability)
 
     def _followed(self, start: Entity, chain: Chain, ctx: RequestContext) -> tuple[Step, ...]:
@@ -147,14 +150,16 @@ class HopRetriever:
     def _asked(self, here: Entity, name: str, ctx: RequestContext) -> Step | None:
         """A step as flat retrieval finds it: passages, and the thing of the right kind in the best of them."""
         relation = self._graph.schema.relation[name]
-        if not relation.labels:
+        called = self._graph.name_of(here.entity_id, ctx)
+        if not relation.labels or not called:
             return None
-        hits = self._flat.search(f"{relation.labels[0]} of {here.name}", ASKED, ctx)
+        hits = self._flat.search(f"{relation.labels[0]} of {called}", ASKED, ctx)
         for hit in hits if relation.object else ():
             for entity in self._graph.named_in(hit.chunk.chunk_id):
-                if entity.kind == relation.object and entity != here:
+                if entity.kind == relation.object and entity.entity_id != here.entity_id:
                     cited = (hit.chunk.chunk_id, *(other.chunk.chunk_id for other in hits if other is not hit))
-                    return Step(name, entity.name, entity.entity_id, cited, known=False)
+                    value = self._graph.name_of(entity.entity_id, ctx)
+                    return Step(name, value, entity.entity_id, cited, known=False)
         if not hits or relation.object:
             return None
         return Step(name, "", "", tuple(hit.chunk.chunk_id for hit in hits), known=False)

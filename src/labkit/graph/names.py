@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.graph.fields import Field
@@ -22,6 +22,14 @@ from labkit.schema import Chunk
 PERSON = "person"
 _MOST_WORDS = 6
 _WORD = re.compile(r"\w+(?:[-'’.&/]\w+)*")
+_PIECE = re.compile(r"\w+")
+# What makes a stretch of text part of a longer name: "Mbeki-Hexham", "O'Hexham"; "Hexham-North", "Hexham-2",
+# "hexham.com"; and with a number "BT-4471-B", "BT-4471.2", "BT-4471/2".
+_INSIDE_BEFORE = re.compile(r"\w[-‐‑'’.&]$")
+_INSIDE_NAME = re.compile(r"\w|[-‐‑][A-ZÀ-Þ\d]|[.&]\w|/\d")
+_INSIDE_NUMBER = re.compile(r"\w|[-‐‑.&]\w|/\d")
+_LOWER = re.compile(r"^(?:[a-z]+ )+")
+_LEADING = FUNCTION_WORDS | {"since"}
 _IDENTIFIER = re.compile(r"\b[A-Z]{1,4}-?\d[\w-]*$")
 _VERSION = re.compile(r"\b\d+(?:\.\d+)+$")
 _CAPITALISED = re.compile(r"[A-ZÀ-ÞĀ-Ž][\w’'-]*(?: (?:(?:and|of|the|for|&|de|la|van) )?[A-ZÀ-ÞĀ-Ž][\w’'-]*){0,5}")
@@ -52,11 +60,10 @@ class Names:
 
     def __init__(self, kinds: Mapping[str, str], schema: Schema) -> None:
         self.kinds = dict(kinds)
-        self._schemes = [(kind, re.compile(rf"(?<![\w-]){entry.number}(?![\w-])"))
-                         for kind, entry in schema.kind.items() if entry.number]  # fmt: skip
+        self._schemes = [(kind, scheme) for kind, entry in schema.kind.items() if (scheme := entry.scheme())]
         self._by_first: defaultdict[str, list[str]] = defaultdict(list)
         for surface in sorted(self.kinds, key=lambda name: (-len(name), name)):
-            if first := _WORD.search(surface):
+            if first := _PIECE.search(surface):
                 self._by_first[first[0].lower()].append(surface)
 
     @classmethod
@@ -82,21 +89,28 @@ class Names:
                 votes[named.surface][named.kind] += _LIKELY  # also what a numbering scheme found
         return cls(_decided(votes), schema)
 
-    def find(self, text: str) -> list[Named]:
-        """The names in a text, left to right, none inside another."""
-        found = [_numbered(match, kind) for kind, scheme in self._schemes for match in scheme.finditer(text)]
+    def find(self, text: str, usable: Callable[[Named], bool] | None = None) -> list[Named]:
+        """The names in a text, left to right, none inside another; of usable names only, where that is given.
+
+        A line may end inside a name.
+        """
+        found = [named for kind, scheme in self._schemes for match in scheme.finditer(text)
+                 if (named := _numbered(match, kind)) and (usable is None or usable(named))]  # fmt: skip
+        text = text.replace("\n", " ")
         lower = text.lower()
         same_length = len(lower) == len(text)
-        for word in _WORD.finditer(text):
+        for word in _PIECE.finditer(text):
+            start = word.start()
             for surface in self._by_first.get(word[0].lower(), ()):
-                end = word.start() + len(surface)
-                stands = text[word.start() : end]
-                alike = stands == surface or (
-                    same_length and " " in surface and lower[word.start() : end] == surface.lower()
+                end = start + len(surface)
+                alike = text[start:end] == surface or (
+                    same_length and " " in surface and lower[start:end] == surface.lower()
                 )
-                if alike and not text[end : end + 1].isalnum():
-                    found.append(Named(word.start(), end, self.kinds[surface], surface))
-                    break
+                if alike and _is_whole(text, start, end):
+                    named = Named(start, end, self.kinds[surface], surface)
+                    if usable is None or usable(named):
+                        found.append(named)
+                        break
         found.sort(key=lambda named: (named.start, -named.end))
         kept: list[Named] = []
         for named in found:
@@ -105,12 +119,29 @@ class Names:
         return kept
 
 
-def _numbered(match: re.Match[str], kind: str) -> Named:
-    """What a numbering scheme found, without a function word in front (*Since DriftOS 1.2.3*)."""
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a name is not part of a longer one: Hexham stands in *Hexham's*, *Hexham-based* and *Leeds/Hexham*."""
+    if _INSIDE_BEFORE.search(text[max(0, start - 2) : start]):
+        return False
+    numbered = any(char.isdigit() for char in text[start:end].rpartition(" ")[2])
+    return not (_INSIDE_NUMBER if numbered else _INSIDE_NAME).match(text, end)
+
+
+def _numbered(match: re.Match[str], kind: str) -> Named | None:
+    """What a numbering scheme found, without the words in front up to a function word.
+
+    *Since DriftOS 1.2.3* names DriftOS 1.2.3, and *Robot runs on version 1.2.3* nothing: lower-case words behind a
+    function word are no name.
+    """
     start = match.start()
-    while (word := _WORD.match(match.string, start)) and word[0].lower() in FUNCTION_WORDS and word.end() < match.end():
-        start = word.end() + 1
-    return Named(start, match.end(), kind, match.string[start : match.end()])
+    words = [word for word in _WORD.finditer(match.string, start, match.end()) if word.end() < match.end()]
+    for word in reversed(words):
+        if word[0].lower() in _LEADING:
+            rest = _LOWER.sub("", match.string[word.end() + 1 : match.end()])
+            start = match.end() - len(rest)
+            break
+    surface = match.string[start : match.end()]
+    return Named(start, match.end(), kind, surface) if any(char.isalpha() for char in surface) else None
 
 
 def _vote(field: Field, schema: Schema, votes: dict[str, Counter[str]]) -> None:
@@ -156,7 +187,11 @@ def _decided(votes: Mapping[str, Counter[str]]) -> dict[str, str]:
 
 def _self_named(chunks: Iterable[Chunk], schema: Schema) -> Iterable[tuple[str, str]]:
     """Capitalised phrases that end in a label of a kind."""
-    ends = {label: name for name, kind in schema.kind.items() for label in kind.labels if label.istitle()}
+    ends = {
+        label: name for name, kind in schema.kind.items() if name != PERSON for label in kind.labels if label.istitle()
+    }
+    if not ends:
+        return
     either = "|".join(sorted(map(re.escape, ends)))
     pattern = re.compile(rf"\b((?:[A-Z][\w’'-]* ){{1,4}})({either})\b(?!:)")
     for chunk in chunks:

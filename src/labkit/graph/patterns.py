@@ -2,8 +2,8 @@
 
 A field somewhere says that Cranmere has 20 robots; a sentence that names Cranmere and has a 20 in it shows how such
 sentences go, and the next one tells of a site no field mentions (Agichtein and Gravano 2000, *Snowball*). A pattern is
-the words between subject and value and a few around them. It is used if it was right more often than not where the
-value is known, and if there are words in it.
+the words between subject and value and a few around them. It is used if it was mostly right where the value is
+known: of two things, or of one where two words of it carry meaning.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.graph.schema import Schema
-from labkit.graph.values import Value
+from labkit.graph.values import NUMBER, Value, number
 from labkit.retrieve.terms import FUNCTION_WORDS
 
-_AROUND = 3  # words before the first and behind the last of subject and value
+_AROUND = 4  # words before the first and behind the last of subject and value
 _BETWEEN = 12  # words between them, at most
 _RIGHT = 0.7  # of the values it finds where one is known
 _WORD = re.compile(r"\w+|[^\w\s]")
-_NUMBER = re.compile(r"(?<![\w.,-])\d[\d,.]*(?![\w-])")
-_SUBJECT = "\x01"
-_WORDS_VALUE, _NUMBER_VALUE = r"(?P<value>\w[^;:()“”\"\n]{0,70}?)", r"(?P<value>\d[\d,.]*)"
+_NUMBER = re.compile(rf"(?<![\w.,-]){NUMBER}(?![\w-])")
+_SUBJECT, _HERE = "\x01", "\x02"
+_WORDS_VALUE, _NUMBER_VALUE = r"(?P<value>\w[^;:()“”\"\n\x01]{0,70}?)", rf"(?P<value>{NUMBER})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,15 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How sentences tell of a relation."""
+    """How sentences tell of a relation.
+
+    Attributes:
+        words: of meaning, that it is made of.
+    """
 
     relation: str
     regex: re.Pattern[str]
+    words: int = 2
 
     def value(self, telling: Telling) -> Value | None:
         """What a sentence tells by it."""
@@ -58,8 +63,7 @@ class Pattern:
         start = match.start("value")
         if start > telling.start:
             start += telling.end - telling.start - 1
-        number = float(text.replace(",", "")) if re.fullmatch(r"\d[\d,]*(?:\.\d+)?", text) else None
-        return Value(start, start + len(text), text, number) if text else None
+        return Value(start, start + len(text), text, number(text)) if text else None
 
 
 Known = Mapping[tuple[str, str], set[str]]
@@ -75,14 +79,16 @@ def learn(tellings: Sequence[Telling], known: Known, schema: Schema) -> dict[str
     by_kind: defaultdict[str, list[Telling]] = defaultdict(list)
     for telling in tellings:
         by_kind[telling.kind].append(telling)
+    foreign = {name: _foreign(schema, name) for name, one in schema.relation.items() if one.value == "number"}
     found: dict[str, list[Pattern]] = {}
     for kind, here in by_kind.items():
         patterns: dict[tuple[str, str], Pattern] = {}
         for telling in here:
             for name in of_kind[kind]:
                 for value in known.get((telling.subject_id, name), ()):
-                    if source := _generalised(telling, value, schema.relation[name].value == "number"):
-                        patterns.setdefault((name, source), Pattern(name, re.compile(source)))
+                    if made := _generalised(telling, value, foreign.get(name)):
+                        source, words = made
+                        patterns.setdefault((name, source), Pattern(name, re.compile(source), words))
         kept = [pattern for key, pattern in sorted(patterns.items()) if _holds(pattern, here, known)]
         found[kind] = sorted(kept, key=lambda pattern: -len(pattern.regex.pattern))
     return found
@@ -90,21 +96,24 @@ def learn(tellings: Sequence[Telling], known: Known, schema: Schema) -> dict[str
 
 def tell(tellings: Iterable[Telling], patterns: Mapping[str, Sequence[Pattern]]) -> Iterator[tuple[int, str, Value]]:
     """What sentences tell: place of the sentence, relation and value, one value for each relation."""
-    for number, telling in enumerate(tellings):
+    for place, telling in enumerate(tellings):
         told: set[str] = set()
         for pattern in patterns.get(telling.kind, ()):
             if pattern.relation not in told and (value := pattern.value(telling)):
                 told.add(pattern.relation)
-                yield number, pattern.relation, value
+                yield place, pattern.relation, value
 
 
-def _generalised(telling: Telling, value: str, is_number: bool) -> str | None:
-    """The pattern of a sentence that holds a value; None where it does not, or says too little else."""
-    text = telling.open
+def _generalised(telling: Telling, value: str, foreign: re.Pattern[str] | None) -> tuple[str, int] | None:
+    """The pattern of a sentence that holds a value, and its words of meaning; None if it does not, or has none.
+
+    Of a number, ``foreign`` finds the units that it does not have.
+    """
+    text, is_number = telling.open, foreign is not None
     wanted = _NUMBER.search(value) if is_number else None
     literal = wanted[0] if wanted else value
     match = re.search(rf"(?<![\w,.-]){re.escape(literal)}(?![\w-]|[,.]\d)", text, re.IGNORECASE)
-    if match is None:
+    if match is None or (foreign and foreign.search(text[: match.start()] + _HERE + text[match.end() :])):
         return None
     subject = text.index(_SUBJECT)
     first, last = sorted(((subject, subject + 1), match.span()))
@@ -117,7 +126,17 @@ def _generalised(telling: Telling, value: str, is_number: bool) -> str | None:
     slots = (_SUBJECT, _NUMBER_VALUE if is_number else _WORDS_VALUE)
     one, other = slots if subject < match.start() else slots[::-1]
     end = r"\s*" + _literal(after) if after else r"\s*$"
-    return f"{_literal(before)}\\s*{one}\\s*{_literal(between)}\\s*{other}{end}"
+    return f"{_literal(before)}\\s*{one}\\s*{_literal(between)}\\s*{other}{end}", len(words - FUNCTION_WORDS)
+
+
+def _foreign(schema: Schema, name: str) -> re.Pattern[str]:
+    """Finds a number, left out, whose unit is that of other relations: 20 kg are no 20 robots."""
+    own = schema.relation[name].units
+    others = {unit for relation in schema.relation.values() for unit in relation.units} - set(own) | {"%"}
+    either = "|".join(re.escape(unit) for unit in sorted(others, key=lambda unit: (-len(unit), unit)))
+    its = "|".join(re.escape(unit) for unit in sorted(own, key=len, reverse=True))
+    behind = rf"{_HERE}[\s-]?(?!(?:{its})(?!\w))(?:{either})(?!\w)"
+    return re.compile(rf"{behind}|(?<!\w)(?!(?:{its})\s?{_HERE})(?:{either})\s?{_HERE}")
 
 
 def _literal(words: Sequence[str]) -> str:
@@ -125,12 +144,13 @@ def _literal(words: Sequence[str]) -> str:
 
 
 def _holds(pattern: Pattern, tellings: Iterable[Telling], known: Known) -> bool:
-    right = wrong = 0
+    subjects, right, wrong = set[str](), 0, 0
     for telling in tellings:
         values = known.get((telling.subject_id, pattern.relation))
         if values and (value := pattern.value(telling)):
             if any(value.text.lower() == one or one.startswith(f"{value.text.lower()} ") for one in values):
+                subjects.add(telling.subject_id)
                 right += 1
             else:
                 wrong += 1
-    return right > 0 and right >= _RIGHT * (right + wrong)
+    return len(subjects) >= (1 if pattern.words > 1 else 2) and right >= _RIGHT * (right + wrong)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import pairwise
 
 from labkit.graph.names import PERSON, Named, Names
+from labkit.retrieve.terms import FUNCTION_WORDS
 from labkit.schema import Chunk
 
 _CODE = re.compile(r" \((?P<code>[A-Z][A-Z0-9-]{1,9})\)")
 _RENAMED = re.compile(
-    r",? (?:\((?:formerly|previously|ex|née)|(?:formerly|previously) (?:known as|called)|(?:now|is now) (?:known as|called)"
-    r"|(?:has been |was |is )?renamed(?: to| as)?|becomes|is called) (?:the )?",
+    r",? (?:\((?:formerly|previously|ex|née)|(?:formerly|previously) (?:known as|called)"
+    r"|(?:now|is now) (?:known as|called)|(?:has been |was |is )?renamed(?: to| as)?|becomes|is called) (?:the )?",
     re.IGNORECASE,
 )
 _INITIAL = re.compile(r"(?P<initial>\w)\.? ?(?P<rest>\w[\w’'-]+(?: \w[\w’'-]+)*)$")
@@ -27,14 +29,20 @@ _TRAILING = re.compile(r"[ -](?P<number>[A-Z]{1,5}-?\d[\w-]*|\d+(?:\.\d+)+|[A-Z]
 
 
 def codes(chunks: Iterable[Chunk], names: Names) -> dict[str, str]:
-    """Codes in brackets behind a name that are not names themselves: code → kind."""
+    """Codes in brackets behind a name that are not names themselves: code → kind.
+
+    What stands behind several things of the kind is a remark: *Hexham (UK)*, *Leeds (UK)*.
+    """
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    behind: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for chunk in chunks:
         for text in {chunk.text, *chunk.heading_path}:
             for name, code in _bracketed(text, names):
                 if code not in names.kinds:
                     found[code][name.kind] += 1
-    return {code: max(sorted(kinds), key=kinds.__getitem__) for code, kinds in sorted(found.items())}
+                    behind[name.kind, code].add(_spelling(name.surface))
+    most = {code: max(sorted(kinds), key=kinds.__getitem__) for code, kinds in sorted(found.items())}
+    return {code: kind for code, kind in most.items() if len(behind[kind, code]) == 1}
 
 
 def resolve(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names) -> dict[tuple[str, str], str]:
@@ -50,27 +58,39 @@ def resolve(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names
         for heading in chunk.heading_path:
             counts.update((name.kind, name.surface) for name in names.find(heading))
     same = _Same(counts)
+    ordinary = _ordinary(chunks)
     for kind, surfaces in _by_kind(counts).items():
         _by_spelling(kind, surfaces, same)
-        _by_number(kind, surfaces, same)
+        _by_number(kind, surfaces, same, ordinary)
         if kind == PERSON:
             _by_initial(surfaces, same)
+    behind: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for chunk in chunks:
         for text in {chunk.text, *chunk.heading_path}:
             for name, code in _bracketed(text, names):
-                same.join((name.kind, name.surface), (name.kind, code))
+                behind[name.kind, code].add((name.kind, name.surface))
             for one, other in _renamed(text, names):
                 same.join(one, other)
     _by_title(chunks, named, names, same)
+    for key, things in sorted(behind.items()):
+        if len({same.root(thing) for thing in things & same.keys()}) == 1:
+            for thing in sorted(things):
+                same.join(key, thing)
     return same.standing()
 
 
 class _Same:
-    """Disjoint sets of names (Tarjan 1975); the one that is written most, then longest, stands for a set."""
+    """Disjoint sets of names (Tarjan 1975); the one of most words, then the one written most, stands for a set."""
 
     def __init__(self, counts: Counter[tuple[str, str]]) -> None:
-        self._counts = counts
+        self.counts = counts
+        self.doubtful: set[tuple[str, str]] = set()
+        """Names that stand for a set only where no other is."""
         self._parent = {key: key for key in counts}
+
+    def keys(self) -> Set[tuple[str, str]]:
+        """All names."""
+        return self._parent.keys()
 
     def root(self, key: tuple[str, str]) -> tuple[str, str]:
         while self._parent[key] != key:
@@ -86,9 +106,9 @@ class _Same:
         groups: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         for key in sorted(self._parent):
             groups[self.root(key)].append(key)
-        found = {}
+        found: dict[tuple[str, str], str] = {}
         for group in groups.values():
-            best = max(group, key=lambda key: (len(key[1].split()), self._counts[key], key[1]))
+            best = max(group, key=lambda key: (key not in self.doubtful, len(key[1].split()), self.counts[key], key[1]))
             found |= dict.fromkeys(group, best[1])
         return found
 
@@ -104,21 +124,51 @@ def _by_spelling(kind: str, surfaces: Sequence[str], same: _Same) -> None:
     """Case, accents, dashes and spaces make no other thing: E530 is E-530."""
     first: dict[str, str] = {}
     for surface in surfaces:
-        plain = unicodedata.normalize("NFKD", surface).casefold()
-        key = re.sub(r"[\s‐-―-]|[̀-ͯ]", "", plain)
-        same.join((kind, first.setdefault(key, surface)), (kind, surface))
+        same.join((kind, first.setdefault(_spelling(surface), surface)), (kind, surface))
 
 
-def _by_number(kind: str, surfaces: Sequence[str], same: _Same) -> None:
-    """A number alone is the thing that has it, if one thing has."""
+def _spelling(surface: str) -> str:
+    """A name as it is compared; between digits a dash or a space counts: Gate 1-2 is not Gate 12."""
+    bare = re.sub(r"[̀-ͯ]", "", unicodedata.normalize("NFKD", surface).casefold())
+    return re.sub(r"(?<!\d)-|-(?!\d)", "", re.sub(r"[\s‐-―-]+", "-", bare))
+
+
+def _by_number(kind: str, surfaces: Sequence[str], same: _Same, ordinary: Set[str]) -> None:
+    """A number alone is the thing that has it, if one thing has; *changelog 8.1.7* is DriftOS 8.1.7.
+
+    A version is a number two products may have. Names are told apart by their words that are not ordinary ones.
+    """
     having: defaultdict[str, list[str]] = defaultdict(list)
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
     for surface in surfaces:
         if match := _TRAILING.search(surface):
             having[match["number"]].append(surface)
+            numbers[_lead(surface)].add(match["number"])
     for number, of in having.items():
+        own = {surface: frozenset(set(_lead(surface).casefold().split()) - ordinary) for surface in of}
+        if len(set(own.values()) - {frozenset()}) > 1:
+            continue
         for other in of[1:]:
             same.join((kind, of[0]), (kind, other))
         same.join((kind, of[0]), (kind, number))
+        capitalised = [surface for surface in of if surface[0].isupper()]
+        real = [surface for surface in of if own[surface]] or sorted(
+            capitalised, key=lambda name: (len(numbers[_lead(name)]), same.counts[kind, name])
+        )[-1:]
+        same.doubtful.update((kind, name) for name in (of if any(own.values()) else capitalised) if name not in real)
+
+
+def _lead(surface: str) -> str:
+    """A name without the number behind it."""
+    return _TRAILING.sub("", surface)
+
+
+def _ordinary(chunks: Iterable[Chunk]) -> Set[str]:
+    """Words the documents write in lower case, and function words."""
+    found = set(FUNCTION_WORDS)
+    for chunk in chunks:
+        found.update(word for word in re.findall(r"(?<![\w.@/-])\w+(?![\w@/-])", chunk.text) if word.islower())
+    return found
 
 
 def _by_initial(surfaces: Sequence[str], same: _Same) -> None:
@@ -144,7 +194,7 @@ def _bracketed(text: str, names: Names) -> Iterable[tuple[Named, str]]:
 def _renamed(text: str, names: Names) -> Iterable[tuple[tuple[str, str], tuple[str, str]]]:
     if _RENAMED.search(text):
         found = names.find(text)
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in pairwise(found):
             between = text[one.end : other.start]
             if one.kind == other.kind and _RENAMED.fullmatch(between):
                 yield (one.kind, one.surface), (other.kind, other.surface)

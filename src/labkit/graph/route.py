@@ -115,7 +115,7 @@ def route(question: str, states: Array, graph: Graph, chains: Chains, ctx: Reque
         chains: scores chains for it.
         ctx: who asks, as of when.
     """
-    named = graph.linked(question)[:NAMED]
+    named = graph.linked(question, ctx)[:NAMED]
     text = without_names(question, graph.names)
     time = asked_day(text) or period(text, ctx.as_of)
     if not named:

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 from labkit.graph.fields import Field, rows
@@ -20,16 +21,13 @@ from labkit.graph.patterns import Telling, learn, tell
 from labkit.graph.resolve import codes, resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
-from labkit.graph.values import Value, days, quantities
+from labkit.graph.values import Value, days, number, quantities, since, stated
 from labkit.retrieve.text import Sentence, sentences
 from labkit.schema import Chunk
 
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
-_SINCE = re.compile(r"\b(?:as of|as from|since|from|effective|starting|with effect from|on)\s+(?=\S)", re.IGNORECASE)
 _NEXT = re.compile(r", (?=[A-Z])")
 """Where a list whose entries stand behind one another goes on."""
-_SHORT = 3
-"""Characters of a phrase that is found in its own case only."""
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _MOST_SUBJECTS = 4
 """Things of one kind in a sentence above which it is a list of names, not a statement about each."""
@@ -43,6 +41,7 @@ class _Said:
     value: Value | None
     start: int
     end: int
+    since: Value | None = None
 
 
 class RulesExtractor:
@@ -66,19 +65,20 @@ class RulesExtractor:
         phrases = _phrases(fields, self.schema)
         named = {chunk.chunk_id: names.find(chunk.text) for chunk in chunks}
         standing = resolve(chunks, named, names)
+        in_fields: list[Statement] = []
+        in_prose: list[Statement] = []
         for chunk in chunks:
             here, lines = named[chunk.chunk_id], fields[chunk.chunk_id]
             found.mentions += [
                 Mention(entity_id=_id(name, standing), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
                 for name in here
             ]
-            topics = names.find("\n".join(chunk.heading_path))
-            for said in (
-                *self._in_fields(lines, here, topics, names),
-                *self._in_prose(chunk.text, here, lines, phrases),
-            ):
-                found.statements.append(_statement(said, chunk, standing))
-        found.statements += self._by_patterns(chunks, named, fields, standing, found.statements)
+            topics = [name for heading in chunk.heading_path for name in names.find(heading)]
+            in_fields += [_statement(said, chunk, standing) for said in self._in_fields(lines, here, topics, names)]
+            prose = self._in_prose(chunk.text, here, lines, phrases)
+            in_prose += [_statement(said, chunk, standing) for said in prose]
+        in_prose += self._by_patterns(chunks, named, fields, standing, [*in_fields, *in_prose])
+        found.statements = _agreed(in_fields, in_prose, chunks, self.schema)
         found.entities = _entities(standing)
         return found
 
@@ -104,11 +104,12 @@ class RulesExtractor:
                         end = at + name.end - name.start
                         tellings.append(Telling(sentence.text, _id(name, standing), name.kind, at, end))
                         where.append((chunk, sentence.start, name))
-        for number, relation, value in tell(tellings, learn(tellings, known, self.schema)):
-            chunk, start, name = where[number]
+        for place, relation, value in tell(tellings, learn(tellings, known, self.schema)):
+            chunk, start, name = where[place]
             if (chunk.chunk_id, start, relation) not in said:
-                one = _Said(name, relation, None, value, start, start + len(tellings[number].text))
-                yield _statement(one, chunk, standing)
+                text = tellings[place].text
+                begun = since(text) if self.schema.relation[relation].changes else None
+                yield _statement(_Said(name, relation, None, value, start, start + len(text), begun), chunk, standing)
 
     def _in_fields(
         self, lines: Sequence[Sequence[Field]], named: Sequence[Named], topics: Sequence[Named], names: Names
@@ -150,23 +151,31 @@ class RulesExtractor:
             for name in here:
                 if name.surface not in {other.surface for other in by_kind[name.kind]}:
                     by_kind[name.kind].append(name)
+            begun = since(sentence.text)
             told: set[str] = set()
-            for name, relation in sorted(self.schema.relation.items(), key=lambda item: item[1].value == "day"):
+            for relation_name, relation in sorted(
+                self.schema.relation.items(), key=lambda item: item[1].value == "day"
+            ):
                 subjects = by_kind.get(relation.subject, [])
                 if not 0 < len(subjects) <= _MOST_SUBJECTS:
                     continue
+                from_then = begun if relation.changes else None
                 if relation.object:
                     for subject, object_ in _paired(subjects, by_kind.get(relation.object, [])):
                         told.add(subject.surface)
-                        yield _Said(subject, name, object_, None, sentence.start, sentence.end)
+                        yield _Said(subject, relation_name, object_, None, sentence.start, sentence.end, from_then)
                 else:
-                    values = _values(relation, sentence.text, phrases.get(name, ()))
+                    values = stated(sentence.text, relation, phrases.get(relation_name, ()))
                     values = [v for v in values if not _within(sentence.start + v.start, taken)]
+                    if relation.value == "day":
+                        values = _dated(relation, sentence.text, values, begun)
                     for subject, value in _paired(subjects, values, sentence.start):
                         if relation.value == "day" and subject.surface in told:
                             continue  # the day since which something else is true
+                        if relation.value == "words" and _overlap(subject, value, sentence.start):
+                            continue  # a word of its own name: York Depot need not be in York
                         told.add(subject.surface)
-                        yield _Said(subject, name, None, value, sentence.start, sentence.end)
+                        yield _Said(subject, relation_name, None, value, sentence.start, sentence.end, from_then)
 
 
 def _lines(text: str) -> Iterator[Sentence]:
@@ -200,27 +209,14 @@ def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named
     if relation.object:
         return (name, None) if name and name.kind == relation.object else (None, None)
     if relation.value == "words":
-        words = _NEXT.split(field.value)[0]
+        words = _NEXT.split(field.value)[0].rstrip(".")
         named_nothing = not any(char.isalnum() for char in words)  # a dash for an empty field
         return None, None if named_nothing else Value(field.at, field.at + len(words), words)
     found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
+    if relation.value == "number" and not found and (bare := number(field.value)) is not None:
+        # The unit of a form's number may stand on the form's head only.
+        found = [Value(field.at, field.at + len(field.value), field.value, bare, relation.units[0])]
     return None, found[0] if found else None
-
-
-def _values(relation: Relation, text: str, phrases: Sequence[str]) -> list[Value]:
-    if relation.value == "number":
-        return quantities(text, relation)
-    if relation.value == "day":
-        return days(text)
-    lower = text.lower()
-    found = []
-    for phrase in phrases:  # longest first
-        short = len(phrase) <= _SHORT  # a grade or a code: its case is part of it
-        within, wanted = (text, phrase) if short else (lower, phrase.lower())
-        if match := re.search(rf"(?<![\w+-]){re.escape(wanted)}(?![\w+-])", within):
-            found.append(Value(match.start(), match.end(), text[match.start() : match.end()]))
-            break
-    return found
 
 
 def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
@@ -246,6 +242,41 @@ def _paired(subjects: Sequence[Named], objects: Sequence[_Placed], offset: int =
     return [(min(subjects, key=lambda s: abs(s.start - (o.start + offset))), o) for o in objects]
 
 
+def _agreed(
+    in_fields: Sequence[Statement], in_prose: Sequence[Statement], chunks: Sequence[Chunk], schema: Schema
+) -> list[Statement]:
+    """All statements by chunk; what a document has a field for, its sentences do not tell otherwise.
+
+    But they do tell another day: a field *Date* may be that of the document.
+    """
+    order = {chunk.chunk_id: place for place, chunk in enumerate(chunks)}
+    doc = {chunk.chunk_id: chunk.doc_id for chunk in chunks}
+    fixed: defaultdict[tuple[str, str, str], set[object]] = defaultdict(set)
+    for s in in_fields:
+        if schema.relation[s.relation].value != "day":
+            fixed[doc[s.chunk_id], s.subject_id, s.relation].add(_content(s))
+    free = [s for s in in_prose if _content(s) in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {_content(s)})]
+    return sorted([*in_fields, *free], key=lambda s: order[s.chunk_id])
+
+
+def _content(statement: Statement) -> object:
+    if statement.object_id or statement.number is None:
+        return statement.object_id or statement.value.casefold()
+    return statement.number
+
+
+def _dated(relation: Relation, text: str, found: Sequence[Value], begun: Value | None) -> list[Value]:
+    """Of the days in a sentence those behind the field's label, else those since which nothing else is so."""
+    labels = {label.casefold() for label in relation.labels}
+    labelled = [day for day in found if labels & set(text[: day.start].casefold().split()[-2:])]
+    others = [day for day in found if day != begun] if relation.changes or len(found) > 1 else list(found)
+    return labelled or others
+
+
+def _overlap(name: Named, value: Value, offset: int) -> bool:
+    return name.start < value.end + offset and value.start + offset < name.end
+
+
 def _within(at: int, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= at < end for start, end in spans)
 
@@ -257,5 +288,6 @@ def _statement(said: _Said, chunk: Chunk, standing: Mapping[tuple[str, str], str
         object_id=_id(object_, standing) if object_ else "",
         value=object_.surface if object_ else value.text if value else "",
         number=value.number if value else None, unit=value.unit if value else "",
+        since=date.fromordinal(int(said.since.number or 1)) if said.since else None,
         chunk_id=chunk.chunk_id, start=said.start, end=said.end,
     )  # fmt: skip

@@ -34,6 +34,14 @@ class Kind(_Entry):
     labels: tuple[str, ...] = ()
     number: str = ""
 
+    def scheme(self) -> re.Pattern[str] | None:
+        """Finds numbers of the numbering scheme that stand as a whole; None where there is no scheme.
+
+        Raises:
+            re.error: the scheme is no pattern that can stand inside another.
+        """
+        return re.compile(rf"(?<![\w-])(?:{self.number})(?![\w-]|\.\d)") if self.number else None
+
 
 class Relation(_Entry):
     """Something recorded about things of a kind.
@@ -58,6 +66,8 @@ class Relation(_Entry):
     def _either(self) -> Relation:
         if bool(self.object) == bool(self.value) or (self.value == "number") != bool(self.units):
             raise ValueError("a relation has either an object or a value, and a number has units")
+        if not all(unit.strip() for unit in self.units):
+            raise ValueError("a unit is not empty")
         return self
 
 
@@ -99,9 +109,12 @@ class Schema(_Entry):
         for name in (*schema.count, *schema.sum, *schema.sum.values()):
             if name not in schema.relation:
                 raise ConfigError(f"What is counted names the unknown relation {name!r}", where=file.name)
+        for name in schema.sum:
+            if schema.relation[name].value != "number":
+                raise ConfigError(f"What is added up is no number: {name!r}", where=file.name)
         for name, entry in schema.kind.items():
             try:
-                re.compile(entry.number)
+                entry.scheme()
             except re.error as error:
                 raise ConfigError(f"The number of kind {name!r} is no pattern ({error})", where=file.name) from error
         return schema

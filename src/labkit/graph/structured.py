@@ -111,7 +111,7 @@ class Structured:
         """
         ctx.check()
         text = without_names(question, self._graph.names)
-        asked = _Asked(text, states, self._graph.linked(question)[:NAMED], ctx)
+        asked = _Asked(text, states, self._graph.linked(question, ctx)[:NAMED], ctx)
         if rivals := compared(asked.named):
             return self._compared(asked, rivals)
         if _DIRECTION.search(text) and _EITHER.search(text):

@@ -7,6 +7,7 @@ the chunk. This module knows nothing about how the tables are filled or searched
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -100,22 +101,25 @@ def load(folder: Path) -> Extraction:
     Raises:
         StoreError: a table is missing or damaged.
     """
-    name, entities = _read(folder, Entity)
-    return Extraction(name, entities, _read(folder, Mention)[1], _read(folder, Statement)[1])
+    made, entities = _read(folder, Entity)
+    return Extraction(made.extractor, entities, _read(folder, Mention)[1], _read(folder, Statement)[1], made.problems)
 
 
 def _write(folder: Path, kind: type[Record], rows: Iterable[Record], extraction: Extraction) -> None:
-    schema = arrow_schema(kind).with_metadata({"extractor": extraction.extractor})
+    about = {"extractor": extraction.extractor, "problems": json.dumps(extraction.problems, sort_keys=True)}
+    schema = arrow_schema(kind).with_metadata(about)
     table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)
     pq.write_table(table, folder / _FILES[kind], compression="zstd")
 
 
-def _read(folder: Path, kind: type[_Row]) -> tuple[str, list[_Row]]:
+def _read(folder: Path, kind: type[_Row]) -> tuple[Extraction, list[_Row]]:
+    """The rows of a table, and the extraction it is of without any."""
     path = folder / _FILES[kind]
     try:
         table = pq.read_table(path)
-        name = table.schema.metadata[b"extractor"].decode()
-        return name, [kind.model_validate(row) for row in table.to_pylist()]
-    except (OSError, KeyError, TypeError, pa.ArrowException) as error:
+        about = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
+        made = Extraction(about["extractor"], problems=Counter(json.loads(about.get("problems", "{}"))))
+        return made, [kind.model_validate(row) for row in table.to_pylist()]
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         todo = "Build the graph again with `labkit graph build`."
         raise StoreError(f"A table of the graph cannot be read ({error})", where=path.name, todo=todo) from error

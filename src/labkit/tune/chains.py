@@ -93,7 +93,7 @@ class Phrasings:
 
     def made(self, n: int, rng: random.Random) -> list[Example]:
         """Questions over random chains of relations, comparisons and counts."""
-        found = []
+        found: list[Example] = []
         while len(found) < n:
             dice = rng.random()
             if dice < _COUNTED:
@@ -185,14 +185,14 @@ def train(settings: Settings, schema: Schema) -> Weights:
                 chosen = order[at : at + _BATCH]
                 loss = model.loss([states[i] for i in chosen], [examples[i] for i in chosen])
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
                 bar.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
                 bar.update()
     return model.exported()
 
 
-class _Model(nn.Module):
+class _Model(nn.Module):  # type: ignore[misc]
     """The scores of :class:`labkit.graph.chains.ChainModel` in PyTorch, differentiable."""
 
     def __init__(self, schema: Schema, dimensions: int) -> None:

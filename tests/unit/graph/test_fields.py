@@ -104,3 +104,22 @@ def test_any_text_is_read_and_offsets_point_at_the_values(text):
             assert end <= field.start < field.at < field.end <= len(text)
             assert "\n" not in text[field.start : field.end]
             end = field.end
+
+
+def test_the_keys_that_lead_to_a_field_of_json_are_no_part_of_it():
+    assert fields("fields.Downtime: 35 minutes") == [[("downtime", "", "35 minutes")]]
+    assert fields("- a.b.Site: Hexham") == [[("site", "", "Hexham")]]
+
+
+def test_a_space_that_pdf_sets_into_a_long_label_does_not_hide_it():
+    assert fields("Replaceme nt interval: 900 hours") == [[("replacement interval", "", "900 hours")]]
+    assert fields("Si te: Hexham") == []
+
+
+def test_the_bar_behind_an_empty_field_is_no_value():
+    assert fields("City: | Weather: fine") == []
+    assert fields("City: | Site: Hexham") == [[("site", "", "Hexham")]]
+
+
+def test_a_dictionary_without_labels_has_no_fields():
+    assert rows("Site: Hexham\n: x", Schema(kind={}, relation={})) == []

@@ -203,3 +203,67 @@ def test_what_a_chunk_names_comes_each_once_in_its_order():
     graph = Company().say(fact, fact).graph()
     assert [entity.name for entity in graph.named_in("c0")] == ["Hexham", "Ann Lee"]
     assert [chunk.chunk_id for chunk in graph.mentioning("site:Hexham", reader())] == ["c0"]
+
+
+def test_a_fact_is_worded_as_what_the_reader_may_see_words_it():
+    company = Company().say(("site:Hexham", "site.robots", "20 robots"), number=20)
+    for _ in range(2):
+        company.say(("site:Hexham", "site.robots", "20 (Umbra)"), number=20, acl=("board",))
+    graph = company.graph()
+    assert values(graph, "site:Hexham", "site.robots") == ["20 robots"]
+    assert values(graph, "site:Hexham", "site.robots", reader("public", "board")) == ["20 (Umbra)"]
+
+
+def test_what_begins_later_than_the_day_asked_for_does_not_hold_yet():
+    company = Company().say(("site:Hexham", "site.manager", "person:Ann Lee"), since=date(2024, 1, 1))
+    company.say(("site:Hexham", "site.manager", "person:Bob Ray"), since=date(2025, 1, 1), true_since=date(2025, 7, 1))
+    graph = company.graph()
+    assert values(graph, "site:Hexham", "site.manager") == ["Ann Lee", "Bob Ray"]
+    assert values(graph, "site:Hexham", "site.manager", reader(as_of=date(2025, 7, 1))) == ["Bob Ray", "Ann Lee"]
+
+
+def renamed():
+    """Hexham is Project Umbra: a passage for the board says so, one for all and a heading for the works do not."""
+
+    def chunk(name, text, *heading, acl):
+        return Chunk(
+            chunk_id=name, doc_id=name, source_path="a.md", ordinal=0, text=text, start=0, end=len(text), tokens=1,
+            content_hash=name, acl=acl, heading_path=heading,
+        )  # fmt: skip
+
+    chunks = [
+        chunk("open", "Hexham and Hexham", acl=("public",)), chunk("new", "now Project\nUmbra", acl=("board",)),
+        chunk("title", "It rains.", "Hexham Works", acl=("works",)),
+    ]  # fmt: skip
+    entity = Entity(entity_id="site:U", kind="site", name="Project Umbra", aliases=("Hexham", "Hexham Works"))
+    at = (("open", 0, 6), ("open", 11, 17), ("new", 4, 17))
+    mentions = [Mention(entity_id="site:U", chunk_id=name, start=start, end=end) for name, start, end in at]
+    return Graph(Extraction("rules", [entity], mentions), chunks, SCHEMA)
+
+
+def test_a_name_that_stands_only_where_the_reader_may_not_read_links_nothing():
+    graph = renamed()
+    for text, groups in (("What is Project Umbra?", "board"), ("Where is Hexham?", "public"),
+                         ("Open HEXHAM WORKS!", "works")):  # fmt: skip
+        assert [e.entity_id for e in graph.linked(text)] == ["site:U"]
+        for group in ("public", "board", "works", "nobody"):
+            assert bool(graph.linked(text, reader(group))) == (group == groups), (text, group)
+
+
+def test_a_hidden_longer_name_does_not_cover_one_that_may_be_known():
+    assert len(renamed().linked("Open Hexham Works!", reader("public"))) == 1
+
+
+def test_a_thing_is_called_what_the_reader_may_read():
+    graph = renamed()
+    called = [graph.name_of("site:U", reader(*groups)) for groups in (
+        ("public",), ("board",), ("works",), ("board", "public"), ("nobody",))]  # fmt: skip
+    assert called == ["Hexham", "Project Umbra", "Hexham Works", "Hexham", ""]
+
+
+def test_a_graph_about_entities_it_does_not_have_is_refused():
+    company = Company().say(("site:Hexham", "site.manager", "person:Ann Lee"))
+    del company.entities["person:Ann Lee"]
+    company.extraction.mentions = []
+    with pytest.raises(InputError, match="person:Ann Lee"):
+        company.graph()

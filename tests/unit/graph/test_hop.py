@@ -56,8 +56,10 @@ class Company:
         self.chunks, self.entities, self.mentions, self.statements = {}, {}, [], []
 
     def say(self, name, *facts, acl=("public",), since=None, until=None, names=()):
+        told = [thing for subject, _, target in facts for thing in (subject, target)]
+        text = ", ".join([name, *(thing.partition(":")[2] or thing for thing in (*told, *names))])
         self.chunks[name] = Chunk(
-            chunk_id=name, doc_id=name, source_path="a.md", ordinal=0, text=name, start=0, end=1, tokens=1,
+            chunk_id=name, doc_id=name, source_path="a.md", ordinal=0, text=text, start=0, end=len(text), tokens=1,
             content_hash=name, acl=acl, valid_from=since, valid_to=until,
         )  # fmt: skip
         for subject, relation, target in facts:
@@ -76,7 +78,8 @@ class Company:
         for entity in entities:
             kind, _, title = entity.partition(":")
             self.entities.setdefault(entity, Entity(entity_id=entity, kind=kind, name=title))
-            self.mentions.append(Mention(entity_id=entity, chunk_id=chunk_id, start=0, end=1))
+            start = self.chunks[chunk_id].text.index(title)
+            self.mentions.append(Mention(entity_id=entity, chunk_id=chunk_id, start=start, end=start + len(title)))
 
     def hop(self, found=(), **flat):
         extraction = Extraction("rules", list(self.entities.values()), self.mentions, self.statements)

@@ -181,7 +181,7 @@ def test_spans_lie_in_the_text_and_do_not_overlap(text):
     end = 0
     for name in NAMES.find(text):
         assert end <= name.start < name.end <= len(text)
-        assert text[name.start : name.end].lower() == name.surface.lower()
+        assert text[name.start : name.end].replace("\n", " ").lower() == name.surface.lower()
         end = name.end
 
 
@@ -193,3 +193,56 @@ def test_spans_lie_in_the_text_and_do_not_overlap(text):
 )
 def test_a_known_name_is_found_whatever_marks_stand_around_it(name, before, after):
     assert [one.surface for one in NAMES.find(before + name + after)] == [name]
+
+
+@pytest.mark.parametrize("text", ["Hexham's robots", "Hexham’s", "Hexham-based", "Hexham/Leeds", "Leeds/Hexham",
+                                  "(Hexham)", "Hexham.", "‘Hexham’", "Hexham–Leeds"])  # fmt: skip
+def test_a_name_of_one_word_is_found_before_an_ending_a_dash_and_a_stroke(text):
+    assert found(text) == [("site", "Hexham")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hexham-North", "North-Hexham", "O'Hexham", "Hexham-2", "hexham.com Hexham.com", "Hexham&Co", "BT-4471-B",
+     "BT-4471.2", "the belt tensioner BT-4471-B", "BT-4471/2", "XBT-4471", "Hexham_2"],
+)  # fmt: skip
+def test_a_part_of_a_longer_name_is_none(text):
+    assert found(text) == []
+
+
+def test_numbers_on_both_sides_of_a_stroke_are_two():
+    assert found("INC-2031/INC-2032 or BT-4471/BT-4472") == [
+        ("incident", "INC-2031"), ("incident", "INC-2032"), ("part", "BT-4471"),
+    ]  # fmt: skip
+
+
+def test_a_name_goes_on_over_the_end_of_a_line():
+    assert found("ask Acme\nFoods") == [("customer", "Acme\nFoods")]
+    assert found("ask Acme\n\nFoods") == []
+
+
+def test_words_that_lead_to_a_version_are_no_part_of_its_name():
+    for text in (
+        "The robot runs on version 1.2.3",
+        "Robot runs on version 1.2.3",
+        "Since version 1.2.3",
+        "Update to 1.2.3",
+    ):
+        assert found(text) == [], text
+    assert found("Changelog 1.2.3") == [("firmware", "Changelog 1.2.3")]
+    known = Names({"DriftOS 1.2.3": "firmware", "1.2.3": "firmware"}, SCHEMA)
+    assert found("The robot runs on version 1.2.3", known) == [("firmware", "1.2.3")]
+
+
+def test_only_usable_names_are_found_where_it_is_said_which():
+    names = NAMES.find("Shuttle Team North of Hexham", lambda name: name.surface in {"Shuttle Team", "IT"})
+    assert [name.surface for name in names] == ["Shuttle Team"]
+
+
+def test_a_dictionary_without_labels_names_nothing():
+    schema = Schema.model_validate({"kind": {"lot": {"number": r"L-\d+"}}, "relation": {}})
+    assert learned("Read the Removable Media Policy, L-12.", schema=schema).kinds == {"L-12": "lot"}
+
+
+def test_a_phrase_that_ends_in_name_is_no_person():
+    assert learned("Enter the Host Name first. Name: Ann Lee").kinds == {"Ann Lee": "person"}

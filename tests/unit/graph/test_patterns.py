@@ -99,7 +99,7 @@ def test_patterns_hold_for_their_kind_only():
 
 
 def test_marks_that_mean_something_in_a_pattern_are_only_marks():
-    found = told(KNOWN, "Machines (all*) at Hexham [+] number 20?", "Machines (all*) at York [+] number 44?")
+    found = told(KNOWN, "Sums (all*) at Hexham [+] count robots 20?", "Sums (all*) at York [+] count robots 44?")
     assert ("site:York", "site.robots", "44", 44.0) in found
 
 
@@ -107,3 +107,28 @@ def test_nothing_known_or_nothing_said_teaches_nothing():
     assert told({}, "The headcount of machines at Hexham is 20.") == []
     assert told(KNOWN) == []
     assert learn([], KNOWN, SCHEMA) == {}
+
+
+def test_a_pattern_of_one_word_has_to_be_right_of_two_things():
+    texts = ["Machines at Hexham: 20.", "Machines at York: 44."]
+    assert told(KNOWN, *texts) == []
+    found = told(KNOWN, *texts, "Machines at Leeds: 1,310.")
+    assert ("site:York", "site.robots", "44", 44.0) in found
+
+
+@pytest.mark.parametrize("amount", ["{} kg", "{}%", "EUR {}", "{} EUR per hour"])
+def test_a_number_of_another_unit_is_not_the_known_value(amount):
+    texts = [
+        f"The boxes and totes handled at {site} are {amount.format(n)}." for site, n in (("Hexham", 20), ("York", 44))
+    ]
+    assert told(KNOWN, *texts) == []
+
+
+def test_the_own_unit_of_a_number_may_stand_behind_it():
+    found = told(KNOWN, "The machines counted at Hexham are 20 robots.", "The machines counted at York are 44 robots.")
+    assert ("site:York", "site.robots", "44", 44.0) in found
+
+
+def test_numbers_are_read_as_quantities_are():
+    found = told(KNOWN, "Machines counted at Hexham: 20.", "Machines counted at York: 12,5.")
+    assert ("site:York", "site.robots", "12,5", 12.5) in found

@@ -155,3 +155,38 @@ def test_the_order_of_the_passages_does_not_matter():
     known = persons("Hiroshi Zabala", "H. Zabala", "Jan Martin", "Jane Martin", "J. Martin") | {"Acme": "customer"}
     texts = ("Hiroshi Zabala (HZ)", "H. Zabala", "J. Martin and Jan Martin", "Jane Martin", "Acme (AC)", "AC")
     assert resolved(known, *texts) == resolved(known, *reversed(texts))
+
+
+def test_a_remark_in_brackets_joins_nothing():
+    found = resolved({"Hexham": "site", "Leeds": "site"}, "Hexham (UK) and Leeds (UK)")
+    assert found == {("site", "Hexham"): "Hexham", ("site", "Leeds"): "Leeds"}
+    known = {"Hexham": "site", "Leeds": "site", "UK": "site"}
+    assert len(set(resolved(known, "Hexham (UK) and Leeds (UK)").values())) == 3
+
+
+def test_a_code_behind_two_names_of_one_thing_is_its_code():
+    known = dict.fromkeys(("Acme", "Brandt", "AB"), "customer")
+    assert len(set(resolved(known, "Acme (AB), Brandt (AB)", "Acme was renamed Brandt").values())) == 1
+
+
+def test_one_version_of_two_products_is_two_things():
+    found = resolved({}, "DriftOS 1.2.3 and PickOS 1.2.3")
+    assert not joined(found, "firmware", "DriftOS 1.2.3", "PickOS 1.2.3")
+
+
+def test_an_ordinary_word_before_a_version_means_the_thing_that_has_it():
+    found = resolved({}, "DriftOS 1.2.3", "Changelog 1.2.3", "Read the changelog!")
+    assert set(found.values()) == {"DriftOS 1.2.3"}
+    texts = ("Drift 1.2.3, Drift 1.2.4", "Changelog 1.2.3 Changelog 1.2.3", "They drift; read the changelog!")
+    assert resolved({}, *texts)["firmware", "Changelog 1.2.3"] == "Drift 1.2.3"
+
+
+def test_an_ordinary_word_before_a_version_two_things_have_joins_them_not():
+    found = resolved({}, "DriftOS 1.2.3 and PickOS 1.2.3", "Changelog 1.2.3", "Read the changelog!")
+    assert len(set(found.values())) == 3
+
+
+def test_a_dash_between_digits_makes_another_thing():
+    found = resolved({"Gate 1-2": "site", "Gate 12": "site", "Gate 1–2": "site"}, "Gate 1-2, Gate 12 and Gate 1–2")
+    assert joined(found, "site", "Gate 1-2", "Gate 1–2")
+    assert not joined(found, "site", "Gate 1-2", "Gate 12")

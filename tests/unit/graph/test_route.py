@@ -10,15 +10,29 @@ from labkit.graph.graph import Graph
 from labkit.graph.names import Names
 from labkit.graph.route import Way, period, route, without_names
 from labkit.graph.schema import Schema
-from labkit.graph.tables import Entity, Extraction
-from labkit.schema import RequestContext
+from labkit.graph.tables import Entity, Extraction, Mention
+from labkit.schema import Chunk, RequestContext
 
 SCHEMA = Schema.load()
 STATES = np.zeros((1, 4), np.float32)
 CTX = RequestContext(as_of=date(2025, 12, 31))
 THINGS = (("site", "Severn Cross"), ("incident", "INC-2031"), ("incident", "INC-8830"), ("supplier", "Corvane"))
+TEXT = "; ".join(name for _, name in THINGS)
+CHUNK = Chunk(
+    chunk_id="c", doc_id="d", source_path="d.md", ordinal=0, text=TEXT, start=0, end=len(TEXT), tokens=9,
+    content_hash="c",
+)  # fmt: skip
 GRAPH = Graph(
-    Extraction("rules", [Entity(entity_id=f"{kind}:{name}", kind=kind, name=name) for kind, name in THINGS]), [], SCHEMA
+    Extraction(
+        "rules",
+        [Entity(entity_id=f"{kind}:{name}", kind=kind, name=name) for kind, name in THINGS],
+        [
+            Mention(entity_id=f"{kind}:{name}", chunk_id="c", start=TEXT.index(name), end=TEXT.index(name) + len(name))
+            for kind, name in THINGS
+        ],
+    ),
+    [CHUNK],
+    SCHEMA,
 )
 
 

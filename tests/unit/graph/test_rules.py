@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -230,3 +232,50 @@ def test_any_corpus_makes_a_graph_that_is_whole(texts):
         assert statement.relation in RULES.schema.relation
         assert statement.value
         assert 0 <= statement.start < statement.end <= len(text)
+
+
+def test_a_number_of_a_form_may_lack_its_unit():
+    assert said("Site: Hexham | Robots in service: 1,200 | City: 12") == {
+        ("site:Hexham", "site.robots", "1,200"), ("site:Hexham", "site.city", "12"),
+    }  # fmt: skip
+
+
+def test_a_name_in_a_form_is_a_person():
+    assert said("Name: Ann Lee\nRole: test engineer.") == {("person:Ann Lee", "person.role", "test engineer")}
+
+
+def test_what_a_document_has_a_field_for_its_sentences_do_not_tell_otherwise():
+    record = chunk("Downtime: 35 minutes", "INC-2031", doc_id="d")
+    talk = chunk("INC-2031: wait 10 minutes.", doc_id="d")
+    again = chunk("INC-2031 took 35 min.", doc_id="d")
+    other = chunk("INC-2031 took 12 minutes.", doc_id="e")
+    found = extracted(record, talk, again, other).statements
+    assert [s.number for s in found if s.relation == "incident.downtime"] == [35, 35, 12]
+
+
+def test_a_day_in_a_field_may_be_that_of_the_document():
+    found = extracted(
+        chunk("Date: 2025-03-09", "INC-2031", doc_id="d"), chunk("INC-2031 was on 1 March 2025.", doc_id="d")
+    )
+    assert [s.value for s in found.statements] == ["2025-03-09", "1 March 2025"]
+
+
+def test_the_day_since_which_something_is_so_is_kept_with_it():
+    (one,) = extracted("Since 2 May 2024 the Shuttle Team is led by Ann Lee.\n\nTeam: Shuttle Team").statements
+    assert (one.relation, one.object_id, one.since) == ("team.lead", "person:Ann Lee", date(2024, 5, 2))
+    (one,) = extracted("As agreed on 2 May 2024, SLA-HX-4 ends on 3 June 2027.").statements
+    assert (one.relation, one.value, one.since) == ("contract.ends", "3 June 2027", date(2024, 5, 2))
+    assert extracted("Since 2 May 2024, the text of SLA-HX-4 is in force.").statements == []
+
+
+def test_the_day_of_what_never_changes_may_be_told_by_since():
+    (one,) = extracted("Site: Hexham\n\nHexham has been live since 2 May 2024.").statements
+    assert (one.relation, one.value, one.since) == ("site.go_live", "2 May 2024", None)
+    found = extracted("CN-77, written on 1 March 2025, is effective 2 May 2025.").statements
+    assert [s.value for s in found] == ["2 May 2025"]
+
+
+def test_a_word_of_the_name_of_a_thing_is_no_value_of_it():
+    known = "Site: York Depot | City: Selby\nSite: Leeds | City: York"
+    assert said(known, "York Depot is fine.") == set()
+    assert said(known, "Leeds is not far from York Depot; York is nearer.") <= {("site:Leeds", "site.city", "York")}

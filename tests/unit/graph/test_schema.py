@@ -123,3 +123,22 @@ def test_a_dictionary_may_know_nothing(tmp_path):
     schema = load(tmp_path, "[kind]\n[relation]\n")
     assert schema.labels == ()
     assert schema.by_label == schema.kind_of_label == schema.tallies == schema.between == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("'L-\\d+'", "'(?i)l-\\d+'", "lot"),  # a flag may only stand at the very start of a pattern
+        ('units = ["pieces"]', 'units = ["pieces", " "]', "unit"),
+        ('"lot.pieces" = "lot.site"', '"site.city" = "lot.site"', "site.city"),
+    ],
+)
+def test_what_would_fail_later_is_refused_when_it_is_read(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_numbering_scheme_may_have_alternatives(tmp_path):
+    scheme = load(tmp_path, GOOD.replace("'L-\\d+'", "'L-\\d+|M\\d+'")).kind["lot"].scheme()
+    assert [match[0] for match in scheme.finditer("L-1, XM2, M3, M4-b and M5.1")] == ["L-1", "M3"]

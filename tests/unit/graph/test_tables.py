@@ -1,5 +1,7 @@
+from collections import Counter
 from datetime import date
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -28,6 +30,7 @@ def test_what_is_saved_comes_back_in_its_order(tmp_path):
     found = load(tmp_path / "new" / "folder")
     assert found.extractor == "rules"
     assert (found.entities, found.mentions, found.statements) == (made.entities, made.mentions, made.statements)
+    assert found.problems == Counter()
 
 
 def test_an_empty_graph_comes_back_empty(tmp_path):
@@ -77,4 +80,23 @@ def test_a_table_of_another_program_is_refused(tmp_path):
         load(tmp_path)
     (tmp_path / TABLES[0]).write_text("entity_id,name\n")
     with pytest.raises(StoreError, match=TABLES[0]):
+        load(tmp_path)
+
+
+def test_what_could_not_be_used_is_saved_too(tmp_path):
+    made = Extraction("llm", problems=Counter({"no such entity": 3, "“é”": 1}))
+    save(made, tmp_path)
+    assert load(tmp_path).problems == made.problems
+
+
+@pytest.mark.parametrize("kind", ["of another form", "no text", "problems"])
+def test_a_table_with_other_things_in_it_is_refused(tmp_path, kind):
+    save(extraction(), tmp_path)
+    about = {b"extractor": b"\xff" if kind == "no text" else b"rules"}
+    about |= {b"problems": b"{"} if kind == "problems" else {}
+    columns = pq.read_table(tmp_path / TABLES[1])
+    if kind == "of another form":
+        columns = columns.set_column(2, "start", pa.array(["first"]))
+    pq.write_table(columns.replace_schema_metadata(about), tmp_path / TABLES[1])
+    with pytest.raises(StoreError, match=TABLES[1]):
         load(tmp_path)

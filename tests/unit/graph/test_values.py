@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.graph import values as reading
 from labkit.graph.schema import Relation, Schema
-from labkit.graph.values import days, quantities
+from labkit.graph.values import days, quantities, since
 
 SHIPPED = Schema.load().relation
 
@@ -132,3 +133,46 @@ def test_every_day_comes_back(day, form):
 def test_any_text_is_read_and_spans_hold_the_values(text):
     for value in (*quantities(text, of("h", "EUR")), *days(text)):
         assert text[value.start : value.end] == value.text
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "number"),
+    [
+        ("0.125 kg", "kg", 0.125), ("3.141 m/s", "m/s", 3.141), ("1234,567 kg", "kg", 1234.567),
+        ("0,125 kg", "kg", 0.125),
+        ("1\u202f200 EUR", "EUR", 1200), ("1\u2009200 EUR", "EUR", 1200), ("1.200,50 EUR", "EUR", 1200.5),
+        ("1.234.567 EUR", "EUR", 1234567), ("EUR12.50", "EUR", 12.5), ("kg0", "kg", 0), ("ext.4471", "ext.", 4471),
+        ("EUR 400 per hour", "EUR per hour", 400), ("400 EUR/hour", "EUR per hour", 400),
+        ("EUR 400/hour", "EUR per hour", 400), ("net 30 days", "days net", 30), ("EUR 710k", "k EUR", 710),
+        ("k EUR 250", "k EUR", 250),
+    ],
+)  # fmt: skip
+def test_numbers_and_units_in_other_ways_of_writing(text, unit, number):
+    assert numbers(text, unit) == [number]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("EUR 500 per hour", "EUR"), ("EUR 500/hour", "EUR"), ("k EUR 250", "EUR"), ("EUR 710k", "EUR"),
+     ("10–15 kg", "kg"),
+     ("10 – 15 kg", "kg"), ("EUR 10–15", "EUR"), ("12,345,6 kg", "kg"), ("EUR 400 per hourly", "EUR per hour")],
+)  # fmt: skip
+def test_rates_thousands_and_ranges_are_no_amounts(text, unit):
+    assert numbers(text, unit) == []
+
+
+def test_only_a_month_is_a_month():
+    assert days("12 mayhem 2020, mayor 12, 2020 and 12 Sept 2020")[0].text == "12 Sept 2020"
+    assert len(days("12 mayhem 2020, mayor 12, 2020 and 12 Sept 2020")) == 1
+
+
+@pytest.mark.parametrize("cue", ["Since", "as of", "with effect from", "As agreed on", "as amended on", "effective"])
+def test_the_day_from_which_on_something_is_so(cue):
+    assert since(f"It ends, {cue} 2 May 2024, on 3 June 2025.").text == "2 May 2024"
+    assert since("It ends on 3 June 2025; a sincere 2 May 2024.") is None
+    assert since(f"{cue} then") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "12 kg", "1,2,3", "1.2.3", "-1", "1,23,456"])
+def test_what_is_no_number(text):
+    assert reading.number(text) is None
