@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labkit.bench.result import Figure
-from labkit.errors import ConfigError
+from labkit.errors import ConfigError, LabkitError
 from labkit.evaluate.grading import contains, tokens
 from labkit.evaluate.statistics import difference_interval
 from labkit.graph.communities import build
@@ -58,6 +58,15 @@ def themes(
     }
     if not questions:
         return figures
+    try:
+        return figures | _asked(settings, extraction, questions, flat, corpus)
+    except LabkitError as error:  # what was measured so far is not lost with it
+        return figures | {"global_themes": Figure(value=None, status=f"failed: {error}", direction="higher")}
+
+
+def _asked(
+    settings: Settings, extraction: Extraction, questions: Sequence[Question], flat: Retriever, corpus: str
+) -> dict[str, Figure]:
     by_global, by_flat = [], []
     with GraphSearch(settings, corpus=corpus, extractor=extraction.extractor) as search:
         for question in questions:
@@ -66,7 +75,7 @@ def themes(
             hits = flat.search(question.text, _PASSAGES, ctx)
             by_flat.append(_named(question, "\n".join(hit.chunk.text for hit in hits)))
     n = len(questions)
-    return figures | {
+    return {
         "global_themes": Figure(value=float(np.mean(by_global)), n=n, direction="higher"),
         "flat_themes": Figure(value=float(np.mean(by_flat)), n=n, direction="higher"),
         "global_themes_above_flat": Figure(
