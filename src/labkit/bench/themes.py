@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from labkit.bench.result import Figure
 from labkit.errors import ConfigError, LabkitError
@@ -93,12 +95,25 @@ def _named(question: Question, text: str) -> float:
 
 
 def _hidden_in(project: Project, chunks: Sequence[Chunk], audience: Audience) -> int:
-    """Passages the audience may not read whose text stands in a file of its project."""
-    readable = {line for chunk in chunks if audience.reads(chunk) for line in chunk.text.split("\n")}
-    data = b"\0".join(path.read_bytes() for path in sorted(project.folder.rglob("*")) if path.is_file())
-    leaks = 0
-    for chunk in chunks:
-        if not audience.reads(chunk):
-            lines = [line for line in chunk.text.split("\n") if len(line) >= _LONG and line not in readable]
-            leaks += any(line.encode() in data for line in lines)
-    return leaks
+    """Passages the audience may not read that have a line in a file of its project."""
+    readable = {line for chunk in chunks if audience.reads(chunk) for line in _lines(chunk)}
+    files = [path for path in sorted(project.folder.rglob("*")) if path.is_file()]
+    written = "\n".join(_one_line(_text(path)) for path in files)
+    hidden = [chunk for chunk in chunks if not audience.reads(chunk)]
+    return sum(any(line in written for line in _lines(chunk) if line not in readable) for chunk in hidden)
+
+
+def _lines(chunk: Chunk) -> list[str]:
+    return [line for line in map(_one_line, chunk.text.split("\n")) if len(line) >= _LONG]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _text(path: Path) -> str:
+    """What a file says; the columns of Parquet are compressed and have to be read."""
+    if path.suffix != ".parquet":
+        return path.read_text(encoding="utf-8", errors="ignore")
+    columns = pq.read_table(path).to_pydict().values()
+    return "\n".join(str(value) for column in columns for value in column)
