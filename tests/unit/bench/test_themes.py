@@ -31,9 +31,8 @@ def project(tmp_path):
 
 
 def test_a_passage_in_a_compressed_column_is_a_leak(project):
-    pq.write_table(
-        pa.table({"summary": [f"It is said: {SECRET}"]}), project.folder / "reports.parquet", compression="zstd"
-    )
+    words = [*SECRET.split(), f"It is said: {SECRET}"]  # its parts stand before it, so it is written by reference
+    pq.write_table(pa.table({"summary": words}), project.folder / "reports.parquet", compression="zstd")
     assert SECRET.encode() not in (project.folder / "reports.parquet").read_bytes()
     assert _hidden_in(project, CHUNKS, STAFF) == 1
 
