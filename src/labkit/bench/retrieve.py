@@ -71,7 +71,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     values = {name: retrieval_values(retriever, asked, name) for name, retriever in systems(opened, encoder).items()}
     values[_PEER] = _peer_values(opened, encoder, asked)
     figures = _quality(values, asked, options.seed) | safety(
-        default_retriever(opened, encoder), asked, opened, options.seed
+        default_retriever(opened, encoder), asked, opened, options.seed, ADVERSARIAL
     )
     single = [(a.question.text, a.ctx) for a in asked if a.question.type == "single_hop"]
     if single:
@@ -183,9 +183,7 @@ def _quality(values: Mapping[str, Values], asked: Sequence[Asked], seed: int) ->
     return figures
 
 
-def safety(
-    retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: int, searches: int = ADVERSARIAL
-) -> dict[str, Figure]:
+def safety(retriever: Retriever, asked: Sequence[Asked], opened: Index, seed: int, searches: int) -> dict[str, Figure]:
     """Hits that the asker may not read, and hits not in force on the day asked, over adversarial searches.
 
     Half of them paste a passage the asker may not see, word for word; the others ask real questions as strangers, in
