@@ -538,7 +538,7 @@ def pagerank(starts, damping=0.85, steps=80):
     return rank
 
 
-starts = [entity.entity_id for entity in graph.linked(one.question.text)]
+starts = [entity.entity_id for entity in graph.linked(one.question.text, one.ctx)]
 ours = pagerank(starts)
 theirs = nx.pagerank(net, alpha=0.85, personalization=dict.fromkeys(starts, 1), tol=1e-12, max_iter=500)
 record("difference_to_networkx", max(abs(ours[at[node]] - theirs[node]) for node in nodes), "", "lower")
@@ -548,7 +548,7 @@ class Walker:
     """Our PageRank as a retriever; flat search where a question names nothing."""
 
     def search(self, query, k, ctx):
-        named = [entity.entity_id for entity in graph.linked(query) if entity.entity_id in at]
+        named = [entity.entity_id for entity in graph.linked(query, ctx) if entity.entity_id in at]
         if not named:
             return flat.search(query, k, ctx)
         rank = pagerank(named)

@@ -18,7 +18,6 @@ from labkit.graph.schema import Schema
 from labkit.graph.tables import Entity, Extraction, Statement
 from labkit.schema import Chunk, RequestContext
 
-_MASKS = 16
 _EVER = date.min
 
 
@@ -88,15 +87,17 @@ class Graph:
         """Finds the entities' names in a text."""
         return Names({surface: kind for kind, surface in sorted(self._surfaces)}, self.schema)
 
-    def linked(self, text: str, ctx: RequestContext | None = None) -> list[Entity]:
+    def linked(self, text: str, ctx: RequestContext) -> list[Entity]:
         """The entities a text names, in its order, each once.
 
-        With a context, by those names only that stand in a chunk the request may see, or in its headings: that
-        *Project Umbra* is another name of Hexham is known to those who may read so. ``name`` and ``aliases`` of what is
-        found are not restricted; :meth:`name_of` is what may be shown.
+        By those names only that stand in a chunk the request may see, or in its headings: that *Project Umbra* is
+        another name of Hexham is known to those who may read so. ``name`` and ``aliases`` of what is found are not
+        restricted; :meth:`name_of` is what may be shown.
         """
-        usable = None if ctx is None else (lambda name: self._may_know(name, ctx))
-        found = (self._surfaces.get((name.kind, name.surface)) for name in self.names.find(text, usable))
+        found = (
+            self._surfaces.get((name.kind, name.surface))
+            for name in self.names.find(text, lambda name: self._may_know(name, ctx))
+        )
         return [self.entities[entity_id] for entity_id in dict.fromkeys(found) if entity_id]
 
     def name_of(self, entity_id: str, ctx: RequestContext) -> str:
@@ -141,7 +142,7 @@ class Graph:
         if missing := about - self.entities.keys():
             raise InputError(
                 f"The graph is about {len(missing)} entities it does not have", where=min(missing),
-                todo="Build it again with `labkit graph build`.",
+                todo="Build it again from the chunks that were indexed.",
             )  # fmt: skip
 
     def mentioning(self, entity_id: str, ctx: RequestContext) -> list[Chunk]:
@@ -199,10 +200,7 @@ def stated_on(statement: Statement, chunks: Mapping[str, Chunk]) -> date:
 def _facts(statements: Iterable[Statement]) -> list[Fact]:
     together: defaultdict[tuple[str, str, str, object], list[Statement]] = defaultdict(list)
     for statement in statements:
-        value = statement.object_id or (
-            statement.number if statement.number is not None else statement.value.casefold()
-        )
-        together[statement.subject_id, statement.relation, statement.object_id, value].append(statement)
+        together[statement.subject_id, statement.relation, statement.object_id, statement.content].append(statement)
     return [
         Fact(subject_id, relation, object_id, _wording(of), tuple(of))
         for (subject_id, relation, object_id, _), of in together.items()

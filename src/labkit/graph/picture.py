@@ -71,7 +71,7 @@ def neighbourhood(
         graph: that the paths lead through.
         paths: likeliest first, found for the same request (:meth:`labkit.graph.hop.HopRetriever.paths`).
         ctx: who asks, on which day.
-        entities: more things to begin at, such as ``graph.linked(question)`` where no path was found.
+        entities: more things to begin at, such as ``graph.linked(question, ctx)`` where no path was found.
         follow: paths drawn at most; all but the first must have :data:`LEAST`.
         most: things drawn at most, up to :data:`MOST`; what the paths need comes on top of it.
 

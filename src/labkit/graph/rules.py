@@ -209,14 +209,19 @@ def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named
     if relation.object:
         return (name, None) if name and name.kind == relation.object else (None, None)
     if relation.value == "words":
-        words = _NEXT.split(field.value)[0].rstrip(".")
-        named_nothing = not any(char.isalnum() for char in words)  # a dash for an empty field
-        return None, None if named_nothing else Value(field.at, field.at + len(words), words)
+        words = _words(field)
+        return None, Value(field.at, field.at + len(words), words) if words else None
     found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
     if relation.value == "number" and not found and (bare := number(field.value)) is not None:
         # The unit of a form's number may stand on the form's head only.
         found = [Value(field.at, field.at + len(field.value), field.value, bare, relation.units[0])]
     return None, found[0] if found else None
+
+
+def _words(field: Field) -> str:
+    """The words a field holds; '' where it holds a dash."""
+    words = _NEXT.split(field.value)[0].rstrip(".")
+    return words if any(char.isalnum() for char in words) else ""
 
 
 def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
@@ -225,10 +230,8 @@ def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) ->
     for lines in fields.values():
         for field in (field for line in lines for field in line):
             for name in schema.by_label.get(field.label, ()):
-                if schema.relation[name].value == "words":
-                    phrase = _NEXT.split(field.value)[0].rstrip(".")
-                    if any(char.isalnum() for char in phrase):
-                        found[name].add(phrase)
+                if schema.relation[name].value == "words" and (phrase := _words(field)):
+                    found[name].add(phrase)
     return {name: sorted(values, key=lambda value: (-len(value), value)) for name, values in found.items()}
 
 
@@ -251,18 +254,12 @@ def _agreed(
     """
     order = {chunk.chunk_id: place for place, chunk in enumerate(chunks)}
     doc = {chunk.chunk_id: chunk.doc_id for chunk in chunks}
-    fixed: defaultdict[tuple[str, str, str], set[object]] = defaultdict(set)
+    fixed: defaultdict[tuple[str, str, str], set[str | float]] = defaultdict(set)
     for s in in_fields:
         if schema.relation[s.relation].value != "day":
-            fixed[doc[s.chunk_id], s.subject_id, s.relation].add(_content(s))
-    free = [s for s in in_prose if _content(s) in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {_content(s)})]
+            fixed[doc[s.chunk_id], s.subject_id, s.relation].add(s.content)
+    free = [s for s in in_prose if s.content in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {s.content})]
     return sorted([*in_fields, *free], key=lambda s: order[s.chunk_id])
-
-
-def _content(statement: Statement) -> object:
-    if statement.object_id or statement.number is None:
-        return statement.object_id or statement.value.casefold()
-    return statement.number
 
 
 def _dated(relation: Relation, text: str, found: Sequence[Value], begun: Value | None) -> list[Value]:

@@ -55,6 +55,13 @@ class Statement(Record):
     start: int = Field(description="the sentence or line that says it, in the text of the chunk")
     end: int
 
+    @property
+    def content(self) -> str | float:
+        """What it says of the subject, however it is worded: the object, the number, or the words."""
+        if self.object_id or self.number is None:
+            return self.object_id or self.value.casefold()
+        return self.number
+
 
 @dataclass(slots=True)
 class Extraction:
@@ -121,5 +128,5 @@ def _read(folder: Path, kind: type[_Row]) -> tuple[Extraction, list[_Row]]:
         made = Extraction(about["extractor"], problems=Counter(json.loads(about.get("problems", "{}"))))
         return made, [kind.model_validate(row) for row in table.to_pylist()]
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        todo = "Build the graph again with `labkit graph build`."
+        todo = "Build the graph again and save it."
         raise StoreError(f"A table of the graph cannot be read ({error})", where=path.name, todo=todo) from error

@@ -58,7 +58,7 @@ def values(graph, entity_id, relation, ctx=None):
 def test_a_graph_of_nothing_knows_nothing():
     graph = Graph(Extraction("rules"), [], SCHEMA)
     assert graph.facts == []
-    assert graph.linked("Who leads Hexham and INC-2031?") == []
+    assert graph.linked("Who leads Hexham and INC-2031?", reader()) == []
     assert graph.told("site:Hexham", reader()) == {}
     assert graph.about("site:Hexham", reader()) == graph.pointing_at("site:Hexham", reader()) == []
     assert graph.mentioning("site:Hexham", reader()) == graph.named_in("c0") == []
@@ -192,10 +192,19 @@ def test_a_text_names_things_by_any_of_their_names_each_once_in_its_order():
         Entity(entity_id="team:IT", kind="team", name="IT"),
         Entity(entity_id="incident:INC-2031", kind="incident", name="INC-2031"),
     ])  # fmt: skip
-    graph = Graph(extraction, [], SCHEMA)
-    linked = [entity.name for entity in graph.linked("Did INC-2031 reach KB, and did kestrel bearings tell IT of it?")]
+    text = "KB; Kestrel Bearings; IT; INC-2031"
+    chunk = Chunk(
+        chunk_id="c", doc_id="c", source_path="a.md", ordinal=0, text=text, start=0, end=len(text), tokens=1,
+        content_hash="c",
+    )  # fmt: skip
+    for entity_id, start, end in (("supplier:Kestrel Bearings", 0, 2), ("supplier:Kestrel Bearings", 4, 20),
+                                  ("team:IT", 22, 24), ("incident:INC-2031", 26, 34)):  # fmt: skip
+        extraction.mentions.append(Mention(entity_id=entity_id, chunk_id="c", start=start, end=end))
+    graph = Graph(extraction, [chunk], SCHEMA)
+    asked = "Did INC-2031 reach KB, and did kestrel bearings tell IT of it?"
+    linked = [entity.name for entity in graph.linked(asked, reader())]
     assert linked == ["INC-2031", "Kestrel Bearings", "IT"]
-    assert graph.linked("Is it INC-2032 or kb?") == []  # a number nothing has, and a code in the wrong case
+    assert graph.linked("Is it INC-2032 or kb?", reader()) == []  # a number nothing has, and a code in the wrong case
 
 
 def test_what_a_chunk_names_comes_each_once_in_its_order():
@@ -245,7 +254,7 @@ def test_a_name_that_stands_only_where_the_reader_may_not_read_links_nothing():
     graph = renamed()
     for text, groups in (("What is Project Umbra?", "board"), ("Where is Hexham?", "public"),
                          ("Open HEXHAM WORKS!", "works")):  # fmt: skip
-        assert [e.entity_id for e in graph.linked(text)] == ["site:U"]
+        assert [e.entity_id for e in graph.linked(text, reader("public", "board", "works"))] == ["site:U"]
         for group in ("public", "board", "works", "nobody"):
             assert bool(graph.linked(text, reader(group))) == (group == groups), (text, group)
 
