@@ -247,7 +247,7 @@ record("sites_by_rules", len(before), f"of {len(sites)}", "higher")
 from IPython.display import display
 
 from labkit.graph.hop import Path, Step
-from labkit.graph.picture import neighbourhood
+from labkit.graph.picture.neighbourhood import neighbourhood
 from labkit.retrieve.text import sentences
 
 wider = dict(schema.relation)
@@ -305,11 +305,9 @@ for split in ("train", "dev"):
 # %% tags=["timing"]
 import pandas as pd
 
-from labkit.graph.communities import build
-from labkit.graph.project import Audience, Project
+from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.project import Audience, Project
 
-# PyTorch keeps what it compiled for each length of text; a few are enough, and memory is short.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4")
 audience = Audience(tenant="tidewater", group="staff", as_of=staff.as_of)
 corpus = prepared.index.name
 built = build(chunks, audience, lab, corpus=corpus, extraction=extraction, progress=False)
@@ -325,7 +323,7 @@ record("reports_per_community", built.reports / built.communities, "", "higher")
 record("share_of_time_embedding", built.seconds["generate_text_embeddings"] / built.seconds["all"], "of seconds")
 
 # %%
-from labkit.graph.circles import Community, communities
+from labkit.graph.picture.circles import Community, communities
 
 entities, edges = tables["entities"], tables["relationships"]
 title_of = dict(zip(entities.id, entities.title, strict=True))
@@ -351,7 +349,7 @@ print(small.full_content)
 
 # %% tags=["timing"]
 from labkit.evaluate.grading import contains, tokens
-from labkit.graph.graphsearch import GraphSearch
+from labkit.graph.graphrag.search import GraphSearch
 
 dev = read_questions(prepared.world, "dev")
 whole = next(q for q in dev if q.type == "global" and "cause" in q.text)
@@ -481,7 +479,7 @@ except AccessDenied as error:
 # %%
 from labkit.graph.chains import ChainModel
 from labkit.graph.hop import HopRetriever
-from labkit.graph.picture import explained
+from labkit.graph.picture.neighbourhood import explained
 
 chains = ChainModel.shipped(schema)
 hop = HopRetriever(flat, graph, chains)

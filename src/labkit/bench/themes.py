@@ -18,9 +18,9 @@ from labkit.bench.result import Figure
 from labkit.errors import ConfigError, LabkitError
 from labkit.evaluate.grading import contains, tokens
 from labkit.evaluate.statistics import difference_interval
-from labkit.graph.communities import build
-from labkit.graph.graphsearch import GraphSearch
-from labkit.graph.project import Audience, Project
+from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.project import Audience, Project
+from labkit.graph.graphrag.search import GraphSearch
 from labkit.graph.tables import Extraction
 from labkit.schema import Chunk, RequestContext, Retriever
 from labkit.settings import Settings

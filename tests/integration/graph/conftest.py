@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from labkit.graph.project import Audience
+from labkit.graph.graphrag.project import Audience
+from labkit.graph.graphrag.worker import Worker
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
-from labkit.graph.worker import Worker
 from labkit.schema import Chunk, RequestContext
 from labkit.settings import Settings
 

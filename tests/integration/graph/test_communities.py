@@ -8,11 +8,11 @@ import psutil
 import pytest
 
 from labkit.errors import AccessDenied, InputError, StoreError
-from labkit.graph.communities import build
-from labkit.graph.graphsearch import GraphSearch
-from labkit.graph.project import Project
+from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.project import Project
+from labkit.graph.graphrag.search import GraphSearch
+from labkit.graph.graphrag.worker import Worker
 from labkit.graph.tables import Extraction
-from labkit.graph.worker import Worker
 from labkit.schema import Filters
 
 from .conftest import DAY, SECRET, audience, reader

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from labkit.errors import EndpointError
-from labkit.graph.communities import build
-from labkit.graph.graphsearch import GraphSearch
-from labkit.graph.project import Project
-from labkit.graph.worker import Worker
+from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.project import Project
+from labkit.graph.graphrag.search import GraphSearch
+from labkit.graph.graphrag.worker import Worker
 from labkit.settings import Settings
 
 from .conftest import SECRET, audience, reader

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labkit.bench.themes import _hidden_in
-from labkit.graph.project import Audience, Project
+from labkit.graph.graphrag.project import Audience, Project
 from labkit.schema import Chunk
 
 STAFF = Audience(tenant="default", group="staff", as_of=date(2025, 12, 31))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.graph.quotes import quotes_of
+from labkit.graph.graphrag.quotes import quotes_of
 
 LOCAL = """-----Reports-----
 id|title|content

@@ -3,9 +3,9 @@
 import pytest
 
 from labkit.errors import InputError
-from labkit.graph.circles import Community, communities
+from labkit.graph.picture.circles import Community, communities
 
-from .test_picture import HOSTILE, extents, pages
+from .test_neighbourhood import HOSTILE, extents, pages
 
 FOUND = [
     Community("7", 0, "Docks", ("Heron", "belt", "motor")),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.graph.extractive import (
+from labkit.graph.graphrag.extractive import (
     LABEL,
     NOTHING,
     answer,
@@ -14,7 +14,7 @@ from labkit.graph.extractive import (
     report,
     step,
 )
-from labkit.graph.quotes import Quote
+from labkit.graph.graphrag.quotes import Quote
 
 from .test_quotes import LOCAL
 

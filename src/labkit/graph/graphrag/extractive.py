@@ -6,7 +6,7 @@ every sentence is copied from the data in the prompt, so nothing is invented, an
 put first what is connected most and what recurs (Luhn 1958), answers what shares most with the question (cosine of the
 sentence encoder, and the share of the question's words). It is labelled ``extractive`` wherever it is shown.
 
-This module knows texts only; graphrag's interfaces are the business of :mod:`labkit.graph.writers`.
+This module knows texts only; graphrag's interfaces are the business of :mod:`labkit.graph.graphrag.writers`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from labkit.graph.quotes import DASH, NOTE, Quote, piped, quotes_of, report_quotes, tables, unbullet
+from labkit.graph.graphrag.quotes import DASH, NOTE, Quote, piped, quotes_of, report_quotes, tables, unbullet
 from labkit.retrieve.text import content_words
 
 NAME = "extractive"

@@ -19,11 +19,11 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from labkit.errors import ConfigError, IndexMissing, InputError
-from labkit.graph.endpoint import WriterName, completion_model
-from labkit.graph.given import Given, documents, given
-from labkit.graph.project import Audience, Built, Project
+from labkit.graph.graphrag.endpoint import WriterName, completion_model
+from labkit.graph.graphrag.given import Given, documents, given
+from labkit.graph.graphrag.project import Audience, Built, Project
+from labkit.graph.graphrag.worker import Worker
 from labkit.graph.tables import Extraction
-from labkit.graph.worker import Worker
 from labkit.llm import embedder
 from labkit.schema import Chunk, RequestContext
 from labkit.settings import Settings

@@ -18,9 +18,9 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from labkit.errors import InputError
-from labkit.graph.endpoint import WriterName, completion_model
-from labkit.graph.project import Built, Project, projects, usable
-from labkit.graph.worker import Worker
+from labkit.graph.graphrag.endpoint import WriterName, completion_model
+from labkit.graph.graphrag.project import Built, Project, projects, usable
+from labkit.graph.graphrag.worker import Worker
 from labkit.schema import Filters, Record, RequestContext
 from labkit.settings import Settings
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from labkit.errors import Cancelled, DeadlineExceeded, ModelError, StoreError
-from labkit.graph import worker as module
-from labkit.graph.worker import Worker
+from labkit.graph.graphrag import worker as module
+from labkit.graph.graphrag.worker import Worker
 from labkit.schema import RequestContext
 from labkit.settings import Settings
 
@@ -87,4 +87,4 @@ def test_the_key_goes_by_the_environment_and_the_settings_by_the_pipe(script, tm
     with Worker(Settings(home=tmp_path, chat_api_key="geheim")) as worker:
         found = ask(worker, tmp_path)
     assert found["settings"]["home"] == str(tmp_path)
-    assert (found["key"], found["args"]) == ("geheim", "-m labkit.graph.service")
+    assert (found["key"], found["args"]) == ("geheim", "-m labkit.graph.graphrag.service")

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labkit.graph.drawing import NOWHERE, SMALL, Box, Drawing, Line, breadth, text_at, text_size
-from labkit.graph.layout import Point
+from labkit.graph.picture.drawing import NOWHERE, SMALL, Box, Drawing, Line, breadth, text_at, text_size
+from labkit.graph.picture.layout import Point
 
 SHAPES = ("box", "pill", "hexagon", "octagon", "corner", "tag")
 """Outlines for kinds; there are also ``value`` (only underlined) and ``circle``."""

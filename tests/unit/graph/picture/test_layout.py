@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.graph.layout import Link, Point, layered, ring
+from labkit.graph.picture.layout import Link, Point, layered, ring
 
 SIZE = Point(60.0, 20.0)
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] != pair[1]), unique=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from html import escape
 
-from labkit.graph.drawing import EDGE, FILL, HEAVY, INK, LIGHT, NAME, SMALL, Box, Drawing, Line, breadth, texts
-from labkit.graph.layout import Point
-from labkit.graph.strokes import curves, ends, outline
+from labkit.graph.picture.drawing import EDGE, FILL, HEAVY, INK, LIGHT, NAME, SMALL, Box, Drawing, Line, breadth, texts
+from labkit.graph.picture.layout import Point
+from labkit.graph.picture.strokes import curves, ends, outline
 
 _BARS = 74.0  # pixels for the buttons above the drawing and the note below it
 _TALL = 620.0

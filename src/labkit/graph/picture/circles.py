@@ -1,7 +1,7 @@
 """A picture of the communities graphrag found: how big they are, what they are called, how often they are linked.
 
-It takes plain data. graphrag's index belongs to one audience (:class:`labkit.graph.project.Project`): who may not read
-a community must not be given it.
+It takes plain data. graphrag's index belongs to one audience (:class:`labkit.graph.graphrag.project.Project`): who may
+not read a community must not be given it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from itertools import combinations
 from typing import Any
 
 from labkit.errors import InputError
-from labkit.graph.drawing import NOWHERE, Box, Drawing, Line, plain, wrapped
-from labkit.graph.layout import ROW, Point, ring
-from labkit.graph.strokes import fitted, meet, occupied
+from labkit.graph.picture.drawing import NOWHERE, Box, Drawing, Line, plain, wrapped
+from labkit.graph.picture.layout import ROW, Point, ring
+from labkit.graph.picture.strokes import fitted, meet, occupied
 
 MOST = 24
 """Circles on a ring that can still be read."""

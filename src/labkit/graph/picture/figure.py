@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from labkit.graph.drawing import EDGE, FILL, HEAVY, INK, LIGHT, SMALL, Drawing, Line, texts, wrapped
-from labkit.graph.layout import Point
-from labkit.graph.strokes import curves, ends, outline
+from labkit.graph.picture.drawing import EDGE, FILL, HEAVY, INK, LIGHT, SMALL, Drawing, Line, texts, wrapped
+from labkit.graph.picture.layout import Point
+from labkit.graph.picture.strokes import curves, ends, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from labkit.errors import ConfigError
-from labkit.graph.worker import KEY_VARIABLE
+from labkit.graph.graphrag.worker import KEY_VARIABLE
 from labkit.settings import Settings
 
 WriterName = Literal["extractive", "local", "endpoint"]

@@ -1,4 +1,4 @@
-"""Runs graphrag itself: configuration, index, searches. Only the worker imports this (:mod:`labkit.graph.service`).
+"""Runs graphrag itself: configuration, index, searches. Only the worker imports this.
 
 The index is graphrag's own pipeline with two steps of ours between its own: text units are named after our chunks, and
 entities and relationships come from our graph (profile ``llm`` keeps graphrag's extraction and its prompts). Clusters
@@ -33,8 +33,8 @@ from graphrag.index.workflows.factory import PipelineFactory
 from graphrag_llm.tokenizer.tiktoken_tokenizer import TiktokenTokenizer
 from graphrag_llm.tokenizer.tokenizer_factory import register_tokenizer
 
-from labkit.graph.extractive import LABEL
-from labkit.graph.worker import KEY_VARIABLE, failure
+from labkit.graph.graphrag.extractive import LABEL
+from labkit.graph.graphrag.worker import KEY_VARIABLE, failure
 
 Report = Callable[[str, int, int], object]
 """Told what is being done, how many steps of the pipeline are done and how many there are."""
@@ -69,8 +69,8 @@ def index(
         logged: the first exception that graphrag has logged and gone on after; it is often why a later step fails.
 
     Returns:
-        Numbers for :class:`labkit.graph.project.Built`: entities, relationships, communities, levels, reports, how many
-        of them only quote, failed, seconds of each workflow.
+        Numbers for :class:`labkit.graph.graphrag.project.Built`: entities, relationships, communities, levels, reports,
+        how many of them only quote, failed, seconds of each workflow.
 
     Raises:
         StoreError, EndpointError: a step of the pipeline failed; the message names it and says why.

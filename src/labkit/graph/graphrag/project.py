@@ -125,7 +125,7 @@ class Project:
         try:
             built = Built.model_validate_json((self.folder / "built.json").read_bytes())
         except FileNotFoundError as error:
-            todo = "Build it with labkit.graph.communities.build."
+            todo = "Build it with labkit.graph.graphrag.communities.build."
             raise IndexMissing(f"There is no graphrag index for {self.audience}", where=self.name, todo=todo) from error
         except (OSError, ValidationError) as error:
             raise StoreError("The record of a graphrag index cannot be read", where=self.name, todo=_AGAIN) from error

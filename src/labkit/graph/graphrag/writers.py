@@ -1,8 +1,8 @@
 """The models graphrag is given in this process: one that quotes or lets a local chat model write, and our encoder.
 
-Imported only in the worker (:mod:`labkit.graph.service`), since it needs graphrag, whose import takes seconds. Which
-of graphrag's questions a prompt is, is told by graphrag's own templates and not by marks in the text: documents may
-hold any mark.
+Imported only in the worker (:mod:`labkit.graph.graphrag.service`), since it needs graphrag, whose import takes
+seconds. Which of graphrag's questions a prompt is, is told by graphrag's own templates and not by marks in the text:
+documents may hold any mark.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from graphrag_llm.types import (
 from graphrag_llm.utils import create_completion_response, structure_completion_response
 
 from labkit.errors import ModelError
-from labkit.graph import extractive
+from labkit.graph.graphrag import extractive
 from labkit.llm import Embedder
 from labkit.llm.decoder import Array
 from labkit.retrieve.text import is_rambling

@@ -1,8 +1,9 @@
 """A drawing of boxes and lines, on paper and on a page, with the same thing said in words.
 
-What is drawn is decided in :mod:`labkit.graph.picture`, where it stands in :mod:`labkit.graph.layout`. Nothing depends
-on colour: a followed line is thick and numbered, a kind is written into the box and has its own outline.
-Names come from documents, so they are data everywhere: no mathematics for matplotlib, no markup for a browser.
+What is drawn is decided in :mod:`labkit.graph.picture.neighbourhood`, where it stands in
+:mod:`labkit.graph.picture.layout`. Nothing depends on colour: a followed line is thick and numbered, a kind is written
+into the box and has its own outline. Names come from documents, so they are data everywhere: no mathematics for
+matplotlib, no markup for a browser.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from labkit.graph.layout import Point
+from labkit.graph.picture.layout import Point
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +42,7 @@ class Box:
         lines: the name, in as many lines as it takes.
         small: what is written under it in small print: kind, what is left out.
         note: what a reader sees who points at it.
-        shape: of :data:`labkit.graph.strokes.SHAPES`, ``value`` or ``circle``; a circle has its text below.
+        shape: of :data:`labkit.graph.picture.strokes.SHAPES`, ``value`` or ``circle``; a circle has its text below.
         size: of the outline, in points.
         heavy: on a followed path.
         framed: has a second outline.
@@ -89,7 +90,7 @@ class Line:
 class Drawing:
     """A picture of a graph that says in words what it shows.
 
-    In a notebook it is interactive (:mod:`labkit.graph.page`); :meth:`figure` is for print.
+    In a notebook it is interactive (:mod:`labkit.graph.picture.page`); :meth:`figure` is for print.
 
     Attributes:
         title: a line above.
@@ -116,7 +117,7 @@ class Drawing:
         return f"{self.title}\n{listed}\n{self.alt}"
 
     def _repr_html_(self) -> str:
-        from labkit.graph.page import page
+        from labkit.graph.picture.page import page
 
         return page(self)
 
@@ -126,7 +127,7 @@ class Drawing:
 
     def figure(self) -> Figure:
         """The drawing for print, in its own size: a point is 1/72 inch. Nothing is registered with pyplot."""
-        from labkit.graph.figure import figure
+        from labkit.graph.picture.figure import figure
 
         return figure(self)
 

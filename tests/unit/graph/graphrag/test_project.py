@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.errors import AccessDenied, IndexMissing, StoreError
-from labkit.graph.project import Audience, Built, Project, projects, usable
+from labkit.graph.graphrag.project import Audience, Built, Project, projects, usable
 from labkit.schema import Chunk, RequestContext
 
 DAY = date(2025, 6, 1)

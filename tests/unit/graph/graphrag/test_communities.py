@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 
 from labkit.errors import ConfigError, InputError
-from labkit.graph import communities
-from labkit.graph.communities import build
-from labkit.graph.endpoint import completion_model
-from labkit.graph.given import Given
-from labkit.graph.project import Audience, Project
+from labkit.graph.graphrag import communities
+from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.endpoint import completion_model
+from labkit.graph.graphrag.given import Given
+from labkit.graph.graphrag.project import Audience, Project
 from labkit.graph.tables import Entity, Extraction, Statement
 from labkit.schema import Chunk
 from labkit.settings import Settings

@@ -2,7 +2,7 @@
 
 graphrag reads two environment variables when Python starts, takes seconds and hundreds of megabytes to import, logs to
 the console, and runs its own event loop, which a notebook already has. None of that touches the caller: he talks to
-:mod:`labkit.graph.service` in JSON lines, one request at a time, and what libraries print goes to a log in the
+:mod:`labkit.graph.graphrag.service` in JSON lines, one request at a time, and what libraries print goes to a log in the
 project's folder. The worker ends when its caller does, and is ended when a request runs out of time.
 """
 
@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "PYTHONIOENCODING": "utf-8",
     "MALLOC_ARENA_MAX": "2",  # with glibc the next one takes some 200 MB off the encoder's peak
     "MALLOC_MMAP_THRESHOLD_": "131072",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4",  # PyTorch keeps what it compiled for each length of text; few are enough
 }
 
 KEY_VARIABLE = "LABKIT_GRAPHRAG_KEY"
@@ -130,7 +131,7 @@ class Worker:
         if importlib.util.find_spec("graphrag") is None:
             raise ConfigError("graphrag is not installed", todo="Install the lab environment (requirements/lab.txt).")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "labkit.graph.service"],
+            [sys.executable, "-m", "labkit.graph.graphrag.service"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

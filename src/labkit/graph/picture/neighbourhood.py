@@ -13,11 +13,11 @@ from itertools import zip_longest
 from typing import Any
 
 from labkit.errors import AccessDenied, InputError
-from labkit.graph.drawing import NAME, NOWHERE, SMALL, Box, Drawing, Line, breadth, plain, wrapped
 from labkit.graph.graph import Fact, Graph
 from labkit.graph.hop import Path, Step
-from labkit.graph.layout import Link, Point, layered
-from labkit.graph.strokes import fitted, shapes
+from labkit.graph.picture.drawing import NAME, NOWHERE, SMALL, Box, Drawing, Line, breadth, plain, wrapped
+from labkit.graph.picture.layout import Link, Point, layered
+from labkit.graph.picture.strokes import fitted, shapes
 from labkit.graph.tables import Entity
 from labkit.schema import RequestContext
 

@@ -1,7 +1,7 @@
 """The worker's own side: takes requests from standard input, has graphrag do them, and answers on standard output.
 
-Started by :class:`labkit.graph.worker.Worker` and by nobody else. Whatever libraries print goes to the log of the
-project that is worked on, so that nothing but answers reaches the caller.
+Started by :class:`labkit.graph.graphrag.worker.Worker` and by nobody else. Whatever libraries print goes to the log of
+the project that is worked on, so that nothing but answers reaches the caller.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from labkit.errors import LabkitError
-from labkit.graph.worker import failure
+from labkit.graph.graphrag.worker import failure
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
-    from labkit.graph.engine import Searcher
-    from labkit.graph.writers import Writer
+    from labkit.graph.graphrag.engine import Searcher
+    from labkit.graph.graphrag.writers import Writer
 
 
 def main() -> None:
@@ -70,10 +70,10 @@ class _Server:
             self._send(_told(failure(f"graphrag failed during a {request['what']}", error, self._counting.first)))
 
     def build(self, folder: str, writer: str) -> dict[str, Any]:
-        """Build the index of a project; see :func:`labkit.graph.engine.index`."""
+        """Build the index of a project; see :func:`labkit.graph.graphrag.engine.index`."""
         began = time.perf_counter()
         self._register(writer)
-        from labkit.graph import engine, writers
+        from labkit.graph.graphrag import engine, writers
 
         imports = round(time.perf_counter() - began, 3)
 
@@ -92,7 +92,7 @@ class _Server:
         self, folder: str, fingerprint: str, writer: str, models: dict[str, Any], method: str, question: str,
         level: int, response_type: str,
     ) -> dict[str, Any]:  # fmt: skip
-        """Search a project; see :meth:`labkit.graph.engine.Searcher.search`."""
+        """Search a project; see :meth:`labkit.graph.graphrag.engine.Searcher.search`."""
         self._register(writer)
         searcher = self._searcher(folder, fingerprint, json.dumps(models, sort_keys=True))
         found = searcher.search(method, question, level, response_type)
@@ -106,14 +106,14 @@ class _Server:
         return self._settings.chat_model if writer == "endpoint" else self._writer(writer).name
 
     def _open(self, folder: str, fingerprint: str, models: str) -> Searcher:
-        from labkit.graph.engine import Searcher
+        from labkit.graph.graphrag.engine import Searcher
 
         return Searcher(Path(folder), json.loads(models))
 
     def _register(self, writer: str) -> None:
         if self._registered == writer:
             return
-        from labkit.graph import endpoint, writers
+        from labkit.graph.graphrag import endpoint, writers
         from labkit.llm import embedder
 
         if writer == "endpoint":
@@ -123,7 +123,7 @@ class _Server:
         self._registered = writer
 
     def _make_writer(self, name: str) -> Writer:
-        from labkit.graph.writers import Writer
+        from labkit.graph.graphrag.writers import Writer
         from labkit.llm import chat_model, embedder
 
         return Writer(embedder(self._settings), chat_model(self._settings) if name == "local" else None)

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from labkit.errors import InputError
-from labkit.graph.project import Audience
+from labkit.graph.graphrag.project import Audience
 from labkit.graph.tables import Extraction, Statement
 from labkit.schema import Chunk
 

@@ -8,8 +8,8 @@ import pytest
 from labkit.errors import AccessDenied, InputError
 from labkit.graph.graph import Graph
 from labkit.graph.hop import Path, Step
-from labkit.graph.page import _SCRIPT
-from labkit.graph.picture import explained, neighbourhood
+from labkit.graph.picture.neighbourhood import explained, neighbourhood
+from labkit.graph.picture.page import _SCRIPT
 from labkit.graph.schema import Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.schema import Chunk, RequestContext

@@ -11,7 +11,7 @@ import io
 import re
 from dataclasses import dataclass
 
-from labkit.graph.given import BULLET
+from labkit.graph.graphrag.given import BULLET
 from labkit.retrieve.text import sentences
 
 DASH = " – "

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from labkit.errors import InputError
-from labkit.graph.given import documents, given
-from labkit.graph.project import Audience
+from labkit.graph.graphrag.given import documents, given
+from labkit.graph.graphrag.project import Audience
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.schema import Chunk
 

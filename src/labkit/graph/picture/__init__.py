@@ -1,0 +1,1 @@
+"""Pictures of a graph: what lies around a question, and the communities; on paper and on a page."""
