@@ -336,9 +336,9 @@ for name in fusions:
 # The invoice for that flight lies with Finance. Jean, who booked it, asks what it came to; so does Marcus.
 
 # %%
-from labkit.retrieve import default_retriever
+from labkit.retrieve import flat_retriever
 
-search = default_retriever(index, encoder)
+search = flat_retriever(index, encoder)
 freight = "What did the air freight for INC-2130 cost in the end?"
 for name, group in (("Jean", "staff"), ("Marcus", "finance")):
     ctx = RequestContext(principal=name, groups=frozenset({group}), tenant="tidewater", as_of=date(2025, 12, 31))

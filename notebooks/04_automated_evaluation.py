@@ -59,11 +59,11 @@ from labkit.pipeline.abstain import EvidenceRule
 from labkit.pipeline.attribute import quote
 from labkit.pipeline.pipeline import HITS
 from labkit.pipeline.select import Selector
-from labkit.retrieve import default_retriever, open_index
+from labkit.retrieve import flat_retriever, open_index
 from labkit.schema import Answer
 
 opened = open_index(prepared.index, encoder)
-retriever, selector = default_retriever(opened, encoder), Selector(encoder)
+retriever, selector = flat_retriever(opened, encoder), Selector(encoder)
 silence = Answer(text=ABSTENTION, abstained=True, route="abstain")
 selected = {}
 

@@ -689,50 +689,19 @@ record("single_hop_hop_minus_flat", share["single_hop"]["hop"] - share["single_h
 #
 # Chapter 03's pipeline on the scoreboard's questions, with two changes: it searches along chains, and what the router
 # sends to the graph is looked up there; the language model speaks where the graph is silent. Reports are left out.
+# `build_pipeline` assembles it; from here on it is what `labkit ask` runs. The graph is kept beside the index.
 
 # %% tags=["generated"]
 import gc
 
 from labkit.bench.answer import ask_all, figures, sample
-from labkit.graph.route import Way
-from labkit.llm import chat_model
-from labkit.pipeline import Pipeline, Selector
-from labkit.pipeline.pipeline import is_answered
-from labkit.schema import Answer, Citation
+from labkit.pipeline import build_pipeline
 
 del tables, entities, edges, content, net, graph_to, extraction_to
 gc.collect()
-pipeline = Pipeline(hop, chat_model(lab, enough=is_answered), select=Selector(encoder))
-
-
-class Routed:
-    """Facts where the router says so and the graph knows; else the pipeline."""
-
-    def ask(self, question, ctx):
-        states = flat.encode(question, ctx).states
-        if route(question, states, graph, chains, ctx).way in (Way.STRUCTURED, Way.HOP):
-            computed = structured.answer(question, states, ctx)
-            if computed.value:
-                return Answer(text=computed.value, citations=cited(computed), route="facts")
-        return pipeline.ask(question, ctx)
-
-
-def cited(computed):
-    """One citation for each fact."""
-    return tuple(
-        Citation(
-            chunk_id=s.chunk_id,
-            source_path=passage[s.chunk_id].source_path,
-            start=passage[s.chunk_id].start + s.start,
-            end=passage[s.chunk_id].start + s.end,
-            quote=passage[s.chunk_id].text[s.start : s.end],
-        )
-        for s in (fact.statements[0] for fact in computed.facts)
-    )
-
-
+system = build_pipeline(prepared.index, lab)  # facts where the router says so and the graph knows, else passages
 chosen = sample(read_questions(prepared.world, "test"), 27, seed)
-graded = ask_all(Routed(), chosen, prepared, progress=False)
+graded = ask_all(system, chosen, prepared, progress=False)
 result = figures([grade for grade, _ in graded], seed)
 for by_facts in (True, False):
     grades = [grade for grade, answer in graded if (answer.route == "facts") is by_facts]
@@ -771,8 +740,9 @@ scoreboard_row(
 #
 # ### Say it at work
 #
-# *"For questions that need one passage the graph gains nothing. For chains it finds all passages where search finds
-# few, and for counts it is exact or silent; it took a page of definitions, and I can show what one missing line cost."*
+# *"Questions that need one passage were found before; the graph only puts it higher. For chains it finds all passages
+# where search finds few, and for counts it is exact or silent; it took a page of definitions, and I can show what one
+# missing line cost."*
 # You will be asked: *can the model not extract the graph by itself?* Yes: that many calls, again when documents change,
 # and somebody still has to score it.
 #

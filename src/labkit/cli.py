@@ -115,13 +115,17 @@ def index(
     out: Annotated[Path, typer.Option(help="where the index goes")],
     quiet: QuietOption = False,
 ) -> None:
-    """Embed the chunks and make them searchable."""
+    """Embed the chunks and make them searchable; build the graph of what they say."""
+    from labkit.graph.cache import open_graph
     from labkit.llm import embedder
     from labkit.retrieve import index as build_index
+    from labkit.retrieve import open_index
 
     settings = get_settings()
-    report = build_index(tables, out, embedder(settings), progress=not quiet)
-    typer.echo(json.dumps(asdict(report), indent=1))
+    encoder = embedder(settings)
+    report = build_index(tables, out, encoder, progress=not quiet)
+    graph = open_graph(open_index(out, encoder))
+    typer.echo(json.dumps(asdict(report) | {"entities": len(graph.entities), "facts": len(graph.facts)}, indent=1))
 
 
 @app.command()

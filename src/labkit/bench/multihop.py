@@ -1,9 +1,9 @@
 """Retrieval over somebody else's passages and multi-hop questions; by default MuSiQue's, 100 questions.
 
 Each passage is one chunk whose file name is its title. A gold title counts as found when a passage of that title is
-among the hits. The default retriever runs as it is, without a language model and without links between passages,
+among the hits. Flat retrieval runs as it is, without a language model and without links between passages,
 beside each of its paths alone and beside plain fusion; with ``--method hop`` retrieval along links between passages
-beside the default, still without a language model.
+beside it, still without a language model.
 """
 
 from __future__ import annotations
@@ -66,8 +66,11 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     with tempfile.TemporaryDirectory() as scratch:
         opened = index_passages(passages.corpus, Path(scratch), encoder)
         retrievers = systems(opened, encoder)
+        flat = retrievers.pop("flat")
         if options.method == "hop":
-            retrievers = {"default": link_retriever(opened, encoder), "flat": retrievers["default"]}
+            retrievers = {"default": link_retriever(opened, encoder), "flat": flat}
+        else:
+            retrievers = {"default": flat, **retrievers}
         rows = {system: _rows(retriever, passages) for system, retriever in retrievers.items()}
     figures: dict[str, Figure] = {}
     for system, found in rows.items():

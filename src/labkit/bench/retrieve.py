@@ -1,8 +1,8 @@
 """Does retrieval find the passage that states the fact, for those who may read it, on the day that is asked about?
 
 A hit counts when it is a chunk of a file that states the fact, holds the value, and may be read by the asker on the
-question's day. The default retriever is measured beside each of its paths, plain fusion, and LlamaIndex's default
-pipeline over the same chunks and vectors, on the same questions in the same run.
+question's day. The default retriever is measured beside flat retrieval, each path, plain fusion, and LlamaIndex's
+default pipeline over the same chunks and vectors, on the same questions in the same run.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from labkit.evaluate.ranking import ranking_rows
 from labkit.evaluate.stages import needs_of
 from labkit.evaluate.statistics import difference_interval, mean_interval
 from labkit.llm import Embedder, embedder
+from labkit.pipeline import default_retriever
 from labkit.retrieve import (
     DenseRetriever,
     HybridRetriever,
     Index,
     LexicalRetriever,
     convex_fusion,
-    default_retriever,
+    flat_retriever,
     open_index,
 )
 from labkit.retrieve.rerank import WEIGHTS
@@ -68,11 +69,11 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     assert manifest is not None
     opened = open_index(corpus.index, encoder, world=manifest.world_version)
     asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
-    values = {name: retrieval_values(retriever, asked, name) for name, retriever in systems(opened, encoder).items()}
+    default = default_retriever(opened, encoder)
+    measured = {"default": default, **systems(opened, encoder)}
+    values = {name: retrieval_values(retriever, asked, name) for name, retriever in measured.items()}
     values[_PEER] = _peer_values(opened, encoder, asked)
-    figures = _quality(values, asked, options.seed) | safety(
-        default_retriever(opened, encoder), asked, opened, options.seed, ADVERSARIAL
-    )
+    figures = _quality(values, asked, options.seed) | safety(default, asked, opened, options.seed, ADVERSARIAL)
     single = [(a.question.text, a.ctx) for a in asked if a.question.type == "single_hop"]
     if single:
         sizes = SIZES[options.settings.profile]
@@ -93,11 +94,11 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
 
 
 def systems(opened: Index, encoder: Embedder) -> dict[str, Retriever]:
-    """The default retriever, and what it is made of."""
+    """Flat retrieval, and what it is made of."""
     dense, lexical = DenseRetriever(opened.store, encoder), LexicalRetriever(opened.store)
     paths: dict[str, Retriever] = {"dense": dense, "lexical": lexical}
     return {
-        "default": default_retriever(opened, encoder),
+        "flat": flat_retriever(opened, encoder),
         "dense": dense,
         "lexical": lexical,
         "rrf": HybridRetriever(paths),
@@ -174,7 +175,7 @@ def _quality(values: Mapping[str, Values], asked: Sequence[Asked], seed: int) ->
             for measure in measures:
                 found = [row[measure] for question_id, row in rows.items() if kinds[question_id] == kind]
                 figures[f"{prefix}{kind}_{measure}"] = _mean(found, seed)
-    for name in ("dense", "lexical", "rrf", "convex", _PEER):
+    for name in values.keys() - {"default"}:
         for measure in ("recall_at_5", "mrr_at_10"):
             ids = [question_id for question_id, kind in kinds.items() if kind == "single_hop"]
             before = [values[name][question_id][measure] for question_id in ids]

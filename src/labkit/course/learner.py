@@ -14,7 +14,7 @@ from labkit.errors import InputError
 from labkit.llm import chat_model, embedder
 from labkit.pipeline import ABSTENTION, Passage, Pipeline, Selector
 from labkit.pipeline.pipeline import Select
-from labkit.retrieve import DenseRetriever, LexicalRetriever, default_retriever, open_index
+from labkit.retrieve import DenseRetriever, LexicalRetriever, flat_retriever, open_index
 from labkit.schema import Answer, Answerer, Citation, Hit, RequestContext, Retriever
 from labkit.settings import Settings
 
@@ -32,7 +32,7 @@ def learner_system(path: Path, index_dir: Path, settings: Settings) -> Answerer:
     """
     encoder = embedder(settings)
     index = open_index(index_dir, encoder)
-    retriever = default_retriever(index, encoder)
+    retriever = flat_retriever(index, encoder)
     paths: dict[str, Retriever] = {
         "dense": DenseRetriever(index.store, encoder),
         "lexical": LexicalRetriever(index.store),

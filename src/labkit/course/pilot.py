@@ -28,7 +28,7 @@ from labkit.course.wrongpart import listed, on_day
 from labkit.errors import InputError
 from labkit.llm import Embedder
 from labkit.pipeline import ABSTENTION
-from labkit.retrieve import Index, default_retriever, open_index
+from labkit.retrieve import Index, flat_retriever, open_index
 from labkit.retrieve import index as build_index
 from labkit.retrieve.index import CHUNKS_FILE
 from labkit.retrieve.store import place, search_text
@@ -139,7 +139,7 @@ class Pilot:
             InputError: the question is empty or too long, or k is out of range.
         """
         ctx = on_day(as_of)
-        search = default_retriever(open_index(self._scratch, self._embedder), self._embedder)
+        search = flat_retriever(open_index(self._scratch, self._embedder), self._embedder)
         answer = Assistant(search).ask(question, ctx)
         cited = f"\nfrom {answer.citations[0].source_path}" if answer.citations else ""
         return f"{answer.text}{cited}\n\n{listed(search.search(question, k, ctx))}"
@@ -203,7 +203,7 @@ class Pilot:
     def _whole(self, row: Row) -> tuple[Answer, bool]:
         """What the assistant over the whole index answers to the people's wording, and whether that is right."""
         question = self._known[row["question_id"]]
-        answer = Assistant(default_retriever(self._index, self._embedder)).ask(question.text, asked_by(question))
+        answer = Assistant(flat_retriever(self._index, self._embedder)).ask(question.text, asked_by(question))
         return answer, honest(question, answer.text, answer.abstained)
 
     def _installed(self, exam: Exam) -> Assistant:
@@ -215,7 +215,7 @@ class Pilot:
             with TemporaryDirectory() as tables:
                 pq.write_table(pa.Table.from_pylist(rows, arrow_schema(Chunk)), Path(tables) / CHUNKS_FILE)
                 build_index(Path(tables), self._scratch, self._embedder, progress=False)
-        return Assistant(default_retriever(open_index(self._scratch, self._embedder), self._embedder))
+        return Assistant(flat_retriever(open_index(self._scratch, self._embedder), self._embedder))
 
 
 def split(questions: Sequence[Question], seed: int) -> tuple[Exam, list[Question]]:

@@ -15,7 +15,7 @@ from typing import Any
 from labkit.course.faults import STORE_FAULTS, TOP, named
 from labkit.errors import InputError
 from labkit.llm import Embedder
-from labkit.retrieve import Index, default_retriever
+from labkit.retrieve import Index, flat_retriever
 from labkit.schema import Hit, RequestContext, Retriever
 from labkit.world.chance import END
 from labkit.world.questions import Question
@@ -66,7 +66,7 @@ class WrongPart:
     ) -> None:  # fmt: skip
         self._index, self._embedder = index, embedder
         self._questions, self._paths, self._documents = questions, paths, documents
-        self._whole = default_retriever(index, embedder)
+        self._whole = flat_retriever(index, embedder)
 
     def start(self, code: str, seed: int) -> tuple[str, dict[str, Any]]:
         """The page, and the questions on it.
@@ -138,7 +138,7 @@ class WrongPart:
 
     def _broken(self, code: str) -> Retriever:
         store: Any = named(code, STORE_FAULTS).broken(self._index.store)
-        return default_retriever(replace(self._index, store=store), self._embedder)
+        return flat_retriever(replace(self._index, store=store), self._embedder)
 
 
 def on_day(as_of: date | None) -> RequestContext:

@@ -16,12 +16,7 @@ from dataclasses import dataclass
 from labkit.graph.chains import Chain, ChainModel
 from labkit.graph.graph import Graph
 from labkit.graph.tables import Entity
-from labkit.llm import Embedder
-from labkit.retrieve.index import Index
-from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.rerank import Reranker
-from labkit.retrieve.rewrite import Rewriter
-from labkit.retrieve.search import Search
 from labkit.retrieve.store import check_search
 from labkit.schema import Hit, RequestContext
 
@@ -179,17 +174,6 @@ class HopRetriever:
                 why["hop"] = hop[chunk_id]
             merged.append(Hit.model_construct(chunk=chunks[chunk_id], score=scores[chunk_id], why=why))
         return merged
-
-
-def hop_retriever(index: Index, embedder: Embedder, graph: Graph) -> Search:
-    """Hop retrieval over an index and the graph of its chunks; questions are corrected and split as by default.
-
-    Raises:
-        InputError: the encoder does not show its tokens.
-        ModelError: the chain model was not trained for the graph's data dictionary.
-    """
-    flat = Reranker(index.store, embedder, LateInteraction.shipped())
-    return Search(HopRetriever(flat, graph, ChainModel.shipped(graph.schema)), Rewriter(index.vocabulary))
 
 
 def _needed(paths: Sequence[Path], flat: Sequence[Hit]) -> dict[str, float]:

@@ -1,12 +1,23 @@
-"""Question in, cited answer out: retrieve, select, judge, generate, attribute, each stage named, timed and traced.
+"""Question in, cited answer out: facts, or retrieve, select, judge, generate, attribute, each stage named and traced.
 
 ``build_pipeline`` assembles one from settings; :class:`Pipeline` takes any retriever, chat model and stages.
 """
 
 from labkit.pipeline.abstain import EvidenceRule
 from labkit.pipeline.attribute import Attributor
-from labkit.pipeline.build import build_pipeline
+from labkit.pipeline.build import build_pipeline, default_retriever
+from labkit.pipeline.facts import Facts
 from labkit.pipeline.pipeline import ABSTENTION, Pipeline
 from labkit.pipeline.select import Passage, Selector
 
-__all__ = ["ABSTENTION", "Attributor", "EvidenceRule", "Passage", "Pipeline", "Selector", "build_pipeline"]
+__all__ = [
+    "ABSTENTION",
+    "Attributor",
+    "EvidenceRule",
+    "Facts",
+    "Passage",
+    "Pipeline",
+    "Selector",
+    "build_pipeline",
+    "default_retriever",
+]

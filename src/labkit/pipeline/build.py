@@ -9,12 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labkit.errors import ModelError
+from labkit.graph.cache import open_graph
+from labkit.graph.chains import ChainModel
+from labkit.graph.hop import HopRetriever
 from labkit.llm import Embedder, chat_model, embedder
 from labkit.llm.local import LocalChat
 from labkit.pipeline.abstain import EvidenceRule
+from labkit.pipeline.facts import Facts
 from labkit.pipeline.pipeline import Pipeline, is_answered
 from labkit.pipeline.select import Selector
-from labkit.retrieve import Index, default_retriever, open_index
+from labkit.retrieve import Index, Reranker, Rewriter, Search, open_index, ranker
 from labkit.schema import Retriever, Versions
 from labkit.settings import Settings
 
@@ -25,16 +29,16 @@ def build_pipeline(
     *,
     world: str | None = None,
     rule: EvidenceRule | None = None,
-    retrieval: Callable[[Index, Embedder], Retriever] = default_retriever,
+    retrieval: Callable[[Index, Embedder], Retriever] | None = None,
 ) -> Pipeline:
-    """Retrieval over the index, the chat model of ``settings``, and the default rules.
+    """The index and its graph, the chat model of ``settings``, and the default rules.
 
     Args:
         index_dir: what :func:`labkit.retrieve.index` built.
         settings: names the models and endpoints.
         world: if given, the world version the index must belong to.
         rule: when to abstain; None takes the calibrated default.
-        retrieval: makes the retriever from the open index.
+        retrieval: makes another retriever of the open index; the graph is then left out.
 
     Raises:
         IndexMissing, IndexMismatch, StoreError: the index cannot be used.
@@ -46,13 +50,36 @@ def build_pipeline(
     encoder = embedder(settings)
     with _collector_paused():
         opened = _opened(index_dir, settings, encoder, world)
+        retriever, facts = (retrieval(opened, encoder), None) if retrieval else _by_graph(opened, encoder)
     return Pipeline(
-        retrieval(opened, encoder),
+        retriever,
         chat,
+        facts=facts,
         select=Selector(encoder),
         judge=rule,
         versions=Versions(index=opened.info.version, world=opened.info.world),
     )
+
+
+def default_retriever(index: Index, embedder: Embedder) -> Retriever:
+    """What the pipeline and the benchmarks search with: along the chains of the index's graph.
+
+    Flat where the encoder shows no tokens, since the chain model reads them.
+
+    Raises:
+        StoreError: the graph must be built and cannot be written beside the index.
+    """
+    return _by_graph(index, embedder)[0]
+
+
+def _by_graph(index: Index, embedder: Embedder) -> tuple[Retriever, Facts | None]:
+    flat = ranker(index, embedder)
+    rewriter = Rewriter(index.vocabulary)
+    if not isinstance(flat, Reranker):
+        return Search(flat, rewriter), None
+    graph = open_graph(index)
+    chains = ChainModel.shipped(graph.schema)
+    return Search(HopRetriever(flat, graph, chains), rewriter), Facts(graph, chains, flat)
 
 
 def _opened(index_dir: Path, settings: Settings, encoder: Embedder, world: str | None) -> Index:

@@ -1,8 +1,9 @@
 """The question-answering system: named stages, each timed, traced and replaceable.
 
-``retrieve → select → judge → generate → attribute``. An answer leaves only with a citation that supports it. When
-the model's sentence is not supported by what it read, or the model cannot be reached, the nearest sentence of the
-documents is quoted instead; when the passages do not bear on the question at all, the system says so.
+``facts``, and where they are silent ``retrieve → select → judge → generate → attribute``. An answer leaves only with a
+citation that supports it. When the model's sentence is not supported by what it read, or the model cannot be reached,
+the nearest sentence of the documents is quoted instead; when the passages do not bear on the question at all, the
+system says so.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ HITS = 20
 MAX_TOKENS = 64
 """Longest answer, in the chat model's tokens."""
 
+Facts: TypeAlias = Callable[[str, RequestContext], Answer | None]
 Select: TypeAlias = Callable[[str, Sequence[Hit], RequestContext], list[Passage]]
 Judge: TypeAlias = Callable[[str, Sequence[Passage]], Verdict]
 Attribute: TypeAlias = Callable[[str, str, Sequence[Passage]], Support | None]
@@ -53,6 +55,7 @@ class Pipeline:
     Args:
         retriever: finds passages under the request's access and date.
         chat: phrases the answer.
+        facts: answers without passages what it can; None leaves everything to them.
         select: chooses and cuts what the model reads.
         judge: decides whether that can hold an answer.
         attribute: finds the sentence an answer rests on.
@@ -68,6 +71,7 @@ class Pipeline:
         retriever: Retriever,
         chat: ChatModel,
         *,
+        facts: Facts | None = None,
         select: Select,
         judge: Judge | None = None,
         attribute: Attribute | None = None,
@@ -77,7 +81,7 @@ class Pipeline:
         max_tokens: int = MAX_TOKENS,
         hooks: Sequence[StageHook] = (),
     ) -> None:
-        self._retriever, self._chat, self._select = retriever, chat, select
+        self._retriever, self._chat, self._facts, self._select = retriever, chat, facts, select
         self._judge = judge or EvidenceRule()
         self._attribute = attribute or Attributor()
         self._prompt = prompt or load_prompt("answer")
@@ -103,6 +107,11 @@ class Pipeline:
         timings: dict[str, float] = {}
         answer = Answer(text=ABSTENTION, abstained=True, route="abstain", versions=self.versions)
 
+        if self._facts is not None:
+            with self._stage("facts", ctx, timings):
+                known = self._facts(question, ctx)
+            if known is not None:
+                return self._finish(known.model_copy(update={"versions": self.versions}), timings, ctx)
         with self._stage("retrieve", ctx, timings):
             hits = self._retriever.search(question, self._hits, ctx)
         with self._stage("select", ctx, timings):

@@ -12,7 +12,7 @@ from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.lexical import LexicalRetriever
 from labkit.retrieve.rerank import Reranker
 from labkit.retrieve.rewrite import Rewriter, Vocabulary
-from labkit.retrieve.search import Search, default_retriever, plain_retriever, ranker
+from labkit.retrieve.search import Search, flat_retriever, plain_retriever, ranker
 from labkit.retrieve.store import Store
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "Store",
     "Vocabulary",
     "convex_fusion",
-    "default_retriever",
+    "flat_retriever",
     "index",
     "open_index",
     "plain_retriever",

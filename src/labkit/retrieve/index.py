@@ -75,11 +75,12 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An open index: its store, what it says about itself, and the words of its corpus."""
+    """An open index: its store, what it says about itself, the words of its corpus, and the folder it lies in."""
 
     store: Store
     info: IndexInfo
     vocabulary: Vocabulary
+    folder: Path
 
 
 def index(
@@ -154,7 +155,7 @@ def open_index(index_dir: Path, embedder: Embedder, *, world: str | None = None)
             where=index_dir.name,
             todo="Build it again with `labkit index`.",
         )
-    return Index(store, info, Vocabulary.load(index_dir / _vocabulary_file(info.table)))
+    return Index(store, info, Vocabulary.load(index_dir / _vocabulary_file(info.table)), index_dir)
 
 
 def seal(index_dir: Path, table: str, embedder: Embedder, *, world: str = "") -> IndexInfo:

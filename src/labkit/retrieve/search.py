@@ -1,4 +1,4 @@
-"""The default retriever: a question rewritten, each of its parts searched on all paths and reranked.
+"""The flat retriever: a question rewritten, each of its parts searched on all paths and reranked; no graph.
 
 Without an encoder that shows its tokens (an embedding endpoint, say) late interaction is left out, and the two paths
 are fused by their scores.
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from labkit.retrieve.index import Index
 
 
-def default_retriever(index: Index, embedder: Embedder) -> Retriever:
-    """What the pipeline and the benchmarks search with."""
+def flat_retriever(index: Index, embedder: Embedder) -> Retriever:
+    """The best there is without a graph."""
     return Search(ranker(index, embedder), Rewriter(index.vocabulary))
 
 
 def ranker(index: Index, embedder: Embedder) -> Retriever:
-    """The default ranking, of questions as they are."""
+    """The flat ranking, of questions as they are."""
     if index.info.late and isinstance(embedder, TokenEmbedder):
         return Reranker(index.store, embedder, LateInteraction.shipped())
     paths: dict[str, Retriever] = {

@@ -11,7 +11,7 @@ from labkit.evaluate.corpus import prepare_world, read_questions
 from labkit.ingest import read_documents, read_quarantine
 from labkit.llm import embedder
 from labkit.pipeline import build_pipeline
-from labkit.retrieve import default_retriever, open_index
+from labkit.retrieve import flat_retriever, open_index
 from labkit.schema import RequestContext
 from labkit.settings import get_settings
 
@@ -32,7 +32,7 @@ def pipeline(corpus):
 @pytest.fixture(scope="module")
 def retriever(corpus):
     encoder = embedder(get_settings())
-    return default_retriever(open_index(corpus.index, encoder), encoder)
+    return flat_retriever(open_index(corpus.index, encoder), encoder)
 
 
 def staff(**changes):

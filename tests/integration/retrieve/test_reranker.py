@@ -12,7 +12,7 @@ import pytest
 from labkit.errors import IndexMismatch, InputError, ModelError
 from labkit.llm import embedder
 from labkit.llm.adapter import Adapter
-from labkit.retrieve import Reranker, default_retriever, index, open_index, plain_retriever
+from labkit.retrieve import Reranker, flat_retriever, index, open_index, plain_retriever
 from labkit.retrieve import index as build
 from labkit.retrieve.late import LateInteraction
 from labkit.schema import Chunk, Filters, RequestContext, arrow_schema
@@ -59,7 +59,7 @@ def opened(folder, encoder):
 
 @pytest.fixture(scope="module")
 def retriever(opened, encoder):
-    return default_retriever(opened, encoder)
+    return flat_retriever(opened, encoder)
 
 
 def names(hits):
@@ -145,7 +145,7 @@ def test_an_encoder_without_tokens_fuses_both_paths(folder, encoder, tmp_path):
     build(folder, tmp_path / "index", endpoint)
     opened = open_index(tmp_path / "index", endpoint)
     assert opened.info.late == ""
-    found = default_retriever(opened, endpoint).search("Which part do I order for E-417?", 3, RequestContext())
+    found = flat_retriever(opened, endpoint).search("Which part do I order for E-417?", 3, RequestContext())
     assert names(found)[0] == "e417"
     assert "late" not in found[0].why
     with pytest.raises(InputError, match="does not show its tokens"):

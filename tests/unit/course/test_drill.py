@@ -17,7 +17,7 @@ from labkit.course.pilot import Assistant, split
 from labkit.course.sheet import differ, shown, sit, summed
 from labkit.course.wrongpart import STAFF, WrongPart
 from labkit.errors import ConfigError, InputError
-from labkit.retrieve import default_retriever, index, open_index
+from labkit.retrieve import flat_retriever, index, open_index
 from labkit.retrieve.store import Store
 from labkit.schema import Answer, Chunk, Hit, arrow_schema
 from labkit.settings import get_settings
@@ -118,7 +118,7 @@ def test_a_question_it_does_not_touch_proves_nothing(scene, fault):
 
 @pytest.mark.parametrize("fault", STORE_FAULTS, ids=lambda fault: fault.code)
 def test_a_whole_search_shows_no_fault(opened, fault):
-    search = default_retriever(opened, LetterVectors())
+    search = flat_retriever(opened, LetterVectors())
     for text in RIGHT.values():
         hits = search.search(text, 50, STAFF)
         assert not fault.shows(text, hits, hits, STAFF)

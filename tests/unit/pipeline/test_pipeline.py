@@ -10,7 +10,7 @@ import pytest
 from labkit.errors import BudgetExceeded, Cancelled, EndpointError, InputError
 from labkit.pipeline import ABSTENTION, Attributor, EvidenceRule, Pipeline, Selector
 from labkit.pipeline.pipeline import first_sentence, is_answered
-from labkit.schema import Answerer, ChatReply, Chunk, Hit, RequestContext, Usage, Versions
+from labkit.schema import Answer, Answerer, ChatReply, Chunk, Hit, RequestContext, Usage, Versions
 
 TORQUE = "Wear gloves. Tighten the gripper bolts to 18 N·m on the Heron. Then check the belt."
 ALARMS = "Error E-471 means the motor is hot. Do not restart the controller."
@@ -248,3 +248,19 @@ def test_the_right_sentence_about_the_wrong_part_is_not_cited():
     assert len(passages) == 2
     assert Attributor()(question, "It means the belt is loose.", passages) is None
     assert Attributor()(question, "It means the motor is hot.", passages).citation.chunk_id == "c0"
+
+
+def test_what_facts_answer_is_neither_searched_nor_asked_of_the_model():
+    known = Answer(text="18 N·m", confidence=0.9, route="facts")
+    system = pipeline(Shelf(), "never", facts=lambda question, ctx: known, versions=Versions(index="i1"))
+    answer = system.ask("How tight?", ctx())
+    assert (answer.text, answer.route, answer.versions.index) == ("18 N·m", "facts", "i1")
+    assert list(answer.timings) == ["facts"]
+    assert system._chat.asked == []
+
+
+def test_where_facts_are_silent_the_passages_answer():
+    system = pipeline(Shelf(TORQUE), "Tighten the bolts to 18 N·m.", facts=lambda question, ctx: None)
+    answer = system.ask("How many N·m for the gripper bolts on the Heron?", ctx())
+    assert answer.route == "generate"
+    assert list(answer.timings)[:2] == ["facts", "retrieve"]

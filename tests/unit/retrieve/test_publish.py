@@ -11,7 +11,7 @@ import pytest
 from labkit.errors import ConfigError, IndexMismatch, IndexMissing, StoreError
 from labkit.retrieve import index, open_index
 from labkit.retrieve.publish import FILE, collection_of, open_published, publish
-from labkit.retrieve.search import default_retriever
+from labkit.retrieve.search import flat_retriever
 from labkit.retrieve.store import Store
 from labkit.retrieve.stores.weaviate import WeaviateStore
 from labkit.schema import Chunk, RequestContext, arrow_schema
@@ -91,8 +91,8 @@ def test_what_is_published_is_found_again(folder, settings, opened):
     assert isinstance(there.store, Store)
     assert there.info == here.info == info
     assert there.store.count() == 3
-    first = default_retriever(there, Letters()).search("E-417 belt", 2, CTX)[0]
-    assert first.chunk == default_retriever(here, Letters()).search("E-417 belt", 2, CTX)[0].chunk
+    first = flat_retriever(there, Letters()).search("E-417 belt", 2, CTX)[0]
+    assert first.chunk == flat_retriever(here, Letters()).search("E-417 belt", 2, CTX)[0].chunk
     assert first.chunk.source_path == "e417.md"
 
 

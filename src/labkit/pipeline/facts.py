@@ -1,0 +1,57 @@
+"""Answers what the graph can answer by looking up and reckoning; everything else is left to the passages.
+
+The router decides by the question whether facts are asked for, and the graph whether it has them: where a fact is
+missing nothing is said here. No language model is asked, so a wrong fact is stated as firmly as a right one; the
+citations are the sentences that state the facts.
+"""
+
+from __future__ import annotations
+
+from labkit.graph.graph import Fact, Graph
+from labkit.graph.route import Chains, Way, route
+from labkit.graph.structured import Structured
+from labkit.retrieve import Reranker
+from labkit.schema import Answer, Citation, RequestContext
+
+WAYS = (Way.STRUCTURED, Way.HOP)
+"""Ways of the router that ask for facts; a chain's end is one too."""
+
+
+class Facts:
+    """Answers from a graph, or not at all.
+
+    Args:
+        graph: the facts.
+        chains: scores chains for a question.
+        reader: reads the question; what it has read for retrieval is not read again.
+    """
+
+    def __init__(self, graph: Graph, chains: Chains, reader: Reranker) -> None:
+        self._graph, self._chains, self._reader = graph, chains, reader
+        self._structured = Structured(graph, chains)
+
+    def __call__(self, question: str, ctx: RequestContext) -> Answer | None:
+        """The answer with a citation for each fact it takes, None where the graph has none."""
+        states = self._reader.encode(question, ctx).states
+        if route(question, states, self._graph, self._chains, ctx).way not in WAYS:
+            return None
+        computed = self._structured.answer(question, states, ctx)
+        if not computed.value:
+            return None
+        return Answer(
+            text=computed.value,
+            citations=tuple(dict.fromkeys(self._cited(fact) for fact in computed.facts)),
+            confidence=computed.probability,
+            route="facts",
+        )
+
+    def _cited(self, fact: Fact) -> Citation:
+        statement = fact.statements[0]
+        chunk = self._graph.chunks[statement.chunk_id]
+        return Citation(
+            chunk_id=chunk.chunk_id,
+            source_path=chunk.source_path,
+            start=chunk.start + statement.start,
+            end=chunk.start + statement.end,
+            quote=chunk.text[statement.start : statement.end],
+        )
