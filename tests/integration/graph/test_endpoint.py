@@ -14,10 +14,13 @@ import pandas as pd
 import pytest
 
 from labkit.errors import EndpointError
+from labkit.graph.graph import Graph
 from labkit.graph.graphrag.communities import build
+from labkit.graph.graphrag.extracted import extracted
 from labkit.graph.graphrag.project import Project
 from labkit.graph.graphrag.search import GraphSearch
 from labkit.graph.graphrag.worker import Worker
+from labkit.graph.schema import Schema
 from labkit.settings import Settings
 
 from .conftest import SECRET, audience, reader
@@ -118,6 +121,16 @@ def test_graphrag_extracts_with_its_own_prompts_and_only_what_the_group_reads(bu
     assert server.keys == {"Bearer k1"}
     place = Project(settings.home, "co", "llm", audience("staff")).folder
     assert "k1" not in (place / "settings.json").read_text()
+
+
+def test_what_graphrag_extracted_fills_our_tables(built, company, settings):
+    found = extracted(Project(settings.home, "co", "llm", audience("staff")), company.chunks)
+    assert (found.extractor, len(found.entities)) == ("llm", built.entities)
+    assert len(found.statements) >= built.relationships
+    graph = Graph(found, company.chunks, Schema.load())
+    named = {entity.name for entity in graph.linked("Did the Otter shuttle stop at Hexham?", reader("staff"))}
+    assert named == {"Otter shuttle", "Hexham"}
+    assert not [word for word in SECRET if any(word in s.relation or word in s.value for s in found.statements)]
 
 
 def test_a_broken_report_is_repaired_and_a_lost_one_has_a_number_and_a_name(built, settings):
