@@ -7,7 +7,6 @@ ways that can answer each type. Every way is also asked by strangers.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from labkit.bench.graphspeed import build_times, hop_latency
 from labkit.bench.pagerank import PageRankRetriever
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
-from labkit.bench.retrieve import Asked, questions_with_gold, retrieval_values, safety, stranger
+from labkit.bench.retrieve import Asked, all_rows, questions_with_gold, retrieval_values, safety, stranger
 from labkit.bench.themes import themes
 from labkit.bench.truegraph import TrueGraph, scores
 from labkit.evaluate.corpus import prepare_world, read_questions
@@ -38,9 +38,10 @@ from labkit.world.chance import stream
 from labkit.world.questions import Question
 
 _TENANT = "tidewater"
-_BUILT = (2_000, 10_000)
-_TIMED = 150
 _STRANGERS = 500  # who ask each way for what they may not see
+SPLITS = ("train", "dev", "test")
+"""Where questions about the whole are taken from: each holds few, and nothing that answers them was trained on any."""
+
 WAYS = {
     "single_hop": {Way.FLAT, Way.HOP},
     "multi_hop": {Way.HOP},
@@ -74,7 +75,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     schema = Schema.load()
     extraction = RulesExtractor(schema).extract(chunks)
     graph = Graph(extraction, chunks, schema)
-    figures = scores(extraction, graph, TrueGraph.read(corpus.world), options.split) | _build_times(chunks)
+    figures = scores(extraction, graph, TrueGraph.read(corpus.world), options.split) | build_times(chunks)
     chains = ChainModel.shipped(schema)
     lab = _Lab(Reranker(opened.store, encoder, LateInteraction.shipped()), graph, chains, Structured(graph, chains))
     rewriter = Rewriter(opened.vocabulary)
@@ -85,7 +86,8 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     }
     asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
     values = {name: retrieval_values(way, asked, name) for name, way in ways.items()}
-    figures |= _retrieval(values, asked, options.seed) | _latency(lab, asked)
+    figures |= _retrieval(values, asked, options.seed)
+    figures |= hop_latency(all_rows(opened), [(a.question.text, a.ctx) for a in asked], encoder, options.seed)
     questions = read_questions(corpus.world, options.split)
     figures |= _structured(lab, questions, options.seed) | _routes(lab, questions)
     leaks = safety(ways["hop"], asked, opened, options.seed, _STRANGERS)
@@ -95,7 +97,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
         options.settings,
         chunks,
         extraction,
-        [q for q in questions if q.type == "global"],
+        [q for split in SPLITS for q in read_questions(corpus.world, split) if q.type == "global"],
         ways["flat"],
         corpus=corpus.index.name,
     )
@@ -142,42 +144,6 @@ def _retrieval(
     for hops in (2, 3, 4):
         ids = [a.question.question_id for a in asked if a.question.type == "multi_hop" and a.question.hops == hops]
         figures[f"all_gold_at_10_{hops}_hops"] = _mean([values["hop"][i]["all_gold_at_10"] for i in ids], seed)
-    return figures
-
-
-def _latency(lab: _Lab, asked: Sequence[Asked]) -> dict[str, Figure]:
-    """What a hop query costs beside a flat one; each was asked before, so neither encodes or reads from disk."""
-    hop = HopRetriever(lab.flat, lab.graph, lab.chains)
-    extra, flat = [], []
-    for a in asked[:_TIMED]:
-        hop.search(a.question.text, 10, a.ctx)
-        seconds = []
-        for way in (lab.flat, hop):
-            started = time.perf_counter()
-            way.search(a.question.text, 10, a.ctx)
-            seconds.append(time.perf_counter() - started)
-        flat.append(seconds[0])
-        extra.append(seconds[1] - seconds[0])
-    if not extra:
-        return {}
-    p50, p99 = np.percentile(extra, (50, 99))
-    n = len(extra)
-    return {
-        "hop_extra_p50_ms": Figure(value=1e3 * float(p50), unit="ms", n=n, direction="lower", peer="flat"),
-        "hop_extra_p99_ms": Figure(value=1e3 * float(p99), unit="ms", n=n, direction="lower", peer="flat"),
-        "flat_p50_ms": Figure(value=1e3 * float(np.median(flat)), unit="ms", n=n, direction="lower"),
-    }
-
-
-def _build_times(chunks: Sequence[Chunk]) -> dict[str, Figure]:
-    """Seconds to build the graph of so many passages: these again and again, under other ids."""
-    figures = {}
-    for size in _BUILT:
-        many = [chunks[n % len(chunks)].model_copy(update={"chunk_id": f"{n:07}"}) for n in range(size)]
-        started = time.perf_counter()
-        RulesExtractor().extract(many)
-        seconds = time.perf_counter() - started
-        figures[f"build_s_{size // 1000}k"] = Figure(value=seconds, unit="s", n=size, direction="lower")
     return figures
 
 
