@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from labkit.bench.answer import sample
 from labkit.bench.graphspeed import build_times, hop_latency
 from labkit.bench.pagerank import PageRankRetriever
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
-from labkit.bench.retrieve import Asked, all_rows, questions_with_gold, retrieval_values, safety, stranger
+from labkit.bench.retrieve import Asked, all_rows, few, questions_with_gold, retrieval_values, safety, stranger
 from labkit.bench.themes import themes
 from labkit.bench.truegraph import TrueGraph, scores
 from labkit.evaluate.corpus import prepare_world, read_questions
@@ -84,11 +85,13 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
         "flat": Search(lab.flat, rewriter),
         "pagerank": Search(PageRankRetriever(lab.flat, graph), rewriter),
     }
-    asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
+    asked = few(questions_with_gold(corpus, opened, options.split), options.limit, options.seed)
     values = {name: retrieval_values(way, asked, name) for name, way in ways.items()}
     figures |= _retrieval(values, asked, options.seed)
     figures |= hop_latency(all_rows(opened), [(a.question.text, a.ctx) for a in asked], encoder, options.seed)
     questions = read_questions(corpus.world, options.split)
+    if options.limit:
+        questions = sample(questions, options.limit, options.seed)
     figures |= _structured(lab, questions, options.seed) | _routes(lab, questions)
     leaks = safety(ways["hop"], asked, opened, options.seed, _STRANGERS)
     figures |= {f"hop_{name}": figure for name, figure in leaks.items()}

@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
+from labkit.bench.answer import sample
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
 from labkit.bench.searchspeed import SIZES, growth
@@ -68,7 +69,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     manifest = corpus.manifest()
     assert manifest is not None
     opened = open_index(corpus.index, encoder, world=manifest.world_version)
-    asked = questions_with_gold(corpus, opened, options.split)[: options.limit]
+    asked = few(questions_with_gold(corpus, opened, options.split), options.limit, options.seed)
     default = default_retriever(opened, encoder)
     measured = {"default": default, **systems(opened, encoder)}
     values = {name: retrieval_values(retriever, asked, name) for name, retriever in measured.items()}
@@ -130,6 +131,12 @@ def questions_with_gold(corpus: Corpus, opened: Index, split: str) -> list[Asked
         ]
         found.append(Asked(question, ctx, needs))
     return found
+
+
+def few(asked: Sequence[Asked], limit: int | None, seed: int) -> list[Asked]:
+    """At most ``limit`` of the questions, as many of each type as the other as far as they go."""
+    chosen = {q.question_id for q in sample([a.question for a in asked], limit or len(asked), seed)}
+    return [a for a in asked if a.question.question_id in chosen]
 
 
 def retrieval_values(retriever: Retriever, asked: Sequence[Asked], name: str) -> Values:

@@ -37,6 +37,8 @@ MENTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("J. Martin", "invoice 2", "Finance", "joan"),
     ("J. Okafor", "invoice 2", "Finance", "okafor"),
     ("J. Okafor", "invoice 5", "Finance", "okafor"),
+    ("J. Martin", "minutes 3", "Finance", "joan"),
+    ("J. Martin", "parking list", "", "jill"),
     ("T. Zieliński", "ticket 9", "", "tomasz"),
     ("Tomasz Zieliński", "ticket 4", "Field Service", "tomasz"),
 )
@@ -106,6 +108,25 @@ q1.wrong(lambda mentions: [_spelled(mention["name"]) for mention in mentions])
 q1.wrong(lambda mentions: [(m["name"].split(", ")[0].split()[-1], m["team"]) for m in mentions])
 
 q1.wrong(lambda mentions: [next(iter(_candidates(mention, mentions)), mention["name"]) for mention in mentions])
+
+
+@q1.wrong
+def _document_where_no_team_fits(mentions: Rows) -> list[object]:
+    def who(mention: Row, right: object) -> object:
+        fits = _candidates(mention, mentions)
+        named = [full for full, of in fits.items() if mention["document"] in {other["document"] for other in of}]
+        return named[0] if right not in fits and len(named) == 1 else right
+
+    return [who(mention, right) for mention, right in zip(mentions, _team_then_document(mentions), strict=True)]
+
+
+@q1.wrong
+def _strangers_by_team_alone(mentions: Rows) -> list[object]:
+    labels = _team_then_document(mentions)
+    return [
+        (mention["name"], mention["team"]) if isinstance(label, tuple) and label[0] == mention["name"] else label
+        for mention, label in zip(mentions, labels, strict=True)
+    ]
 
 
 STATEMENTS: tuple[tuple[str, str, str, str, str, date], ...] = (
