@@ -51,7 +51,7 @@ course: env  ## execute the notebooks, verify them, print the scoreboard
 lab: env  ## open JupyterLab on notebooks and labs
 	@$(LABKIT) lab
 
-ask: env  ## answer a question with citations: make ask Q="Who leads field service?"
+ask: env  ## answer a question with citations: make ask Q="Which caused more downtime, INC-7942 or INC-9612?"
 	@test -n "$${Q:-}" || { echo 'make ask: no question. Write make ask Q="…"' >&2; exit 2; }
 	@$(LABKIT) ask "$$Q" $(ARGS)
 

@@ -23,6 +23,8 @@ from labkit.retrieve.index import Index
 from labkit.schema import Chunk
 
 _PREFIX = "graph-"
+_READS_WITH = ("retrieve/text.py", "retrieve/terms.py", "ingest/dates.py", "pii")
+"""Sources of other rooms that decide what rules find."""
 
 
 def open_graph(index: Index) -> Graph:
@@ -69,6 +71,7 @@ def _build(folder: Path, chunks: list[Chunk], schema: Schema) -> Extraction:
 
 @lru_cache(maxsize=1)
 def _made_by() -> str:
-    """Which code and dictionary make a graph: a hash over the sources of this room and of the sentences it reads."""
+    """Which code and dictionary make a graph: a hash over the sources of this room and of what it reads with."""
     room = Path(labkit.graph.__file__).parent
-    return sources_fingerprint(room, room.parent / "retrieve" / "text.py")
+    own = sorted(room.glob("*.py"))
+    return sources_fingerprint(*own, room / "schema.toml", *(room.parent / name for name in _READS_WITH))

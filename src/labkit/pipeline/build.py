@@ -64,7 +64,8 @@ def build_pipeline(
 def default_retriever(index: Index, embedder: Embedder) -> Retriever:
     """What the pipeline and the benchmarks search with: along the chains of the index's graph.
 
-    Flat where the encoder shows no tokens, since the chain model reads them.
+    Flat where the encoder shows no tokens, since the chain model reads them. The graph is of what the store held when
+    it was opened: open it again after a change.
 
     Raises:
         StoreError: the graph must be built and cannot be written beside the index.

@@ -11,10 +11,15 @@ from labkit.graph.graph import Fact, Graph
 from labkit.graph.route import Chains, Way, route
 from labkit.graph.structured import Structured
 from labkit.retrieve import Reranker
+from labkit.retrieve.rewrite import split
 from labkit.schema import Answer, Citation, RequestContext
 
-WAYS = (Way.STRUCTURED, Way.HOP)
-"""Ways of the router that ask for facts; a chain's end is one too."""
+SURE = {Way.STRUCTURED: 0.0, Way.HOP: 0.5}
+"""Ways of the router that ask for facts, and the probability of what is asked from which on they are given.
+
+Comparing and reckoning have a threshold of their own. At the end of a chain, on dev questions of two worlds: from 0.4
+on 125 right, 22 wrong and 11 invented where nothing could be known; from 0.5 on 117, 13 and 4.
+"""
 
 
 class Facts:
@@ -31,12 +36,18 @@ class Facts:
         self._structured = Structured(graph, chains)
 
     def __call__(self, question: str, ctx: RequestContext) -> Answer | None:
-        """The answer with a citation for each fact it takes, None where the graph has none."""
+        """The answer with a citation for each fact it takes.
+
+        None where the graph has none, where it is not clear enough what is asked, and for several questions in one.
+        """
+        if len(split(question)) > 1:  # a date or a name of one would be taken for the other's
+            return None
         states = self._reader.encode(question, ctx).states
-        if route(question, states, self._graph, self._chains, ctx).way not in WAYS:
+        way = route(question, states, self._graph, self._chains, ctx).way
+        if way not in SURE:
             return None
         computed = self._structured.answer(question, states, ctx)
-        if not computed.value:
+        if not computed.value or computed.probability < SURE[way]:
             return None
         return Answer(
             text=computed.value,

@@ -94,7 +94,8 @@ class Pipeline:
         A question that says *as of* an earlier day is answered from what was in force then.
 
         ``confidence`` is the lowest of three shares: similarity of the nearest sentence, question words found in the
-        passages, answer words found in the cited sentence. It orders answers; it is not yet a probability.
+        passages, answer words found in the cited sentence. It orders answers; it is not yet a probability. Of an answer
+        by facts it is how likely that is what was asked.
 
         Raises:
             InputError: the question is empty or too long.

@@ -10,8 +10,8 @@ from labkit.bench.answer import ask_all, sample
 from labkit.evaluate.corpus import prepare_world, read_questions
 from labkit.ingest import read_documents, read_quarantine
 from labkit.llm import embedder
-from labkit.pipeline import build_pipeline
-from labkit.retrieve import flat_retriever, open_index
+from labkit.pipeline import build_pipeline, default_retriever
+from labkit.retrieve import open_index
 from labkit.schema import RequestContext
 from labkit.settings import get_settings
 
@@ -32,7 +32,7 @@ def pipeline(corpus):
 @pytest.fixture(scope="module")
 def retriever(corpus):
     encoder = embedder(get_settings())
-    return flat_retriever(open_index(corpus.index, encoder), encoder)
+    return default_retriever(open_index(corpus.index, encoder), encoder)
 
 
 def staff(**changes):
@@ -88,6 +88,17 @@ def test_the_answer_carries_a_source(corpus, pipeline):
     assert answer.versions.world == corpus.manifest().world_version
 
 
+def test_a_comparison_is_answered_by_facts_that_the_asker_may_read(corpus, pipeline):
+    compared = [q for q in read_questions(corpus.world, "dev") if q.type == "comparison"][:6]
+    readable = {document.source_path: document.acl for document in read_documents(corpus.tables)}
+    graded = ask_all(pipeline, compared, corpus, progress=False)
+    by_facts = [(grade, answer) for grade, answer in graded if answer.route == "facts"]
+    assert len(by_facts) >= 3
+    assert sum(grade.right for grade, _ in by_facts) >= len(by_facts) - 1
+    for question, (_, answer) in zip(compared, graded, strict=True):
+        assert all(set(readable[c.source_path]) & set(question.groups) for c in answer.citations)
+
+
 @pytest.mark.parametrize(
     "question",
     ["What was the downtime of INC-0001?", "What is the CEO's blood type?", "Which torque does part ZZ-0000 take?"],
@@ -107,5 +118,7 @@ def test_it_never_tells_staff_a_secret(corpus, pipeline):
 
 
 def test_the_same_question_gets_the_same_answer(pipeline):
-    first, second = (pipeline.ask("Who leads Fulfilment Controls?", staff()) for _ in range(2))
+    first, second = (
+        pipeline.ask("How tight should the gripper finger screws on the Heron picker be?", staff()) for _ in range(2)
+    )
     assert (first.text, first.citations, first.confidence) == (second.text, second.citations, second.confidence)

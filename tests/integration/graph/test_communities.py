@@ -1,6 +1,7 @@
 """graphrag itself, offline: two audiences of one company are built, killed, resumed and searched in four ways."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -149,7 +150,7 @@ def test_global_search_finds_what_recurs(search):
 def test_a_reader_of_two_groups_is_answered_from_both_and_told_what_is_missing(search, settings):
     found = search.search("Who leads Norrland and who leads Hexham?", "basic", reader("staff", "board", "legal"))
     assert [part.project for part in found.parts] == [folder(settings, group).name for group in ("board", "staff")]
-    assert "From co-rules-default-board" in found.text
+    assert "From co,rules,default,board" in found.text
     assert found.notes == (f"no graphrag index of group legal in default for {DAY}",)
     assert "Olof Quist" in found.text
 
@@ -184,6 +185,17 @@ def test_a_passage_that_is_withdrawn_leaves_no_trace(settings, company, worker):
     assert "Umbra" in everything(place)
     build([chunk for chunk in company.chunks if "Umbra" not in chunk.text], audience("board"), settings, **given)
     assert "Umbra" not in everything(place)
+
+
+def test_what_is_withdrawn_is_no_longer_served_from_the_project_of_another_day(settings, company, worker):
+    given = {"corpus": "days", "extraction": company.extraction, "progress": False, "worker": worker}
+    earlier = audience("board").model_copy(update={"as_of": audience("board").as_of - timedelta(days=1)})
+    for who in (earlier, audience("staff")):
+        build(company.chunks, who, settings, **given)
+    places = [Project(settings.home, "days", "rules", who).folder for who in (earlier, audience("staff"))]
+    assert "Umbra" in everything(places[0])
+    build([chunk for chunk in company.chunks if "Umbra" not in chunk.text], audience("board"), settings, **given)
+    assert [place.exists() for place in places] == [False, True]
 
 
 def test_the_local_model_writes_on_top_of_quotations_and_says_so(settings, company, worker):

@@ -71,6 +71,16 @@ def test_what_is_indexed_now_has_a_graph_of_its_own_and_the_old_one_goes(index):
     assert kept(index) != before
 
 
+def test_what_a_graph_is_made_by_is_the_same_code_that_rules_read_with(monkeypatch):
+    seen = []
+    monkeypatch.setattr(cache, "sources_fingerprint", lambda *places: seen.extend(places) or "0" * 16)
+    cache._made_by.__wrapped__()
+    assert all(place.exists() for place in seen)
+    names = {place.name for place in seen}
+    assert {"rules.py", "schema.toml", "terms.py", "text.py", "dates.py", "pii"} <= names
+    assert not {"graphrag", "picture", "chains.npz"} & names
+
+
 def test_a_graph_of_other_code_is_not_used(index, monkeypatch):
     cache.open_graph(index)
     monkeypatch.setattr(cache, "_made_by", lambda: "0123456789abcdef")

@@ -82,6 +82,10 @@ def test_where_facts_do_not_suffice_nothing_is_said(system, question):
     assert system(question, staff()) is None
 
 
+def test_of_several_questions_in_one_none_is_answered_by_facts():
+    assert facts()(f"{LONGER} Who resolved INC-2031?", staff()) is None
+
+
 def test_who_left_is_not_answered():
     gone = staff()
     gone.cancel.set()

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from labkit.errors import ConfigError, IndexMissing, InputError
 from labkit.graph.graphrag.endpoint import WriterName, completion_model
 from labkit.graph.graphrag.given import Given, documents, given
-from labkit.graph.graphrag.project import Audience, Built, Project
+from labkit.graph.graphrag.project import Audience, Built, Project, projects
 from labkit.graph.graphrag.worker import Worker
 from labkit.graph.tables import Extraction
 from labkit.llm import embedder
@@ -67,6 +68,7 @@ def build(
         InputError: the audience may read nothing, or nothing that relates two entities.
         ConfigError: the endpoint is needed and not set, or graphrag is not installed.
         StoreError: graphrag failed; the message says where and why.
+        EndpointError: the endpoint that writes or extracts failed.
         ModelError: encoder or chat model cannot be found.
         DeadlineExceeded, Cancelled: the limits.
     """
@@ -89,6 +91,7 @@ def build(
                 return built
         except IndexMissing:
             pass
+        _forget_withdrawn(project, chunks)
         _write(project, put, config, fresh=fresh)
         with tqdm(desc=f"graphrag for {audience.group}", total=len(config["workflows"]), disable=not progress) as bar:
 
@@ -186,7 +189,7 @@ def _write(project: Project, put: Given, config: dict[str, Any], *, fresh: bool)
     folder = project.folder
     source = folder / "input" / "chunks.jsonl"
     lines = put.jsonl()
-    withdrawn = source.exists() and not set(source.read_text(encoding="ascii").splitlines()) <= set(lines.splitlines())
+    withdrawn = _withdrawn(source, lines)
     if withdrawn:
         (folder / "built.json").unlink(missing_ok=True)
     for name in ("cache", "logs") * (fresh or withdrawn) + ("building",) + ("output",) * withdrawn:
@@ -195,6 +198,29 @@ def _write(project: Project, put: Given, config: dict[str, Any], *, fresh: bool)
     source.write_text(lines, encoding="ascii")
     (folder / "graph.json").write_text(put.graph(), encoding="utf-8")
     (folder / "settings.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _withdrawn(source: Path, lines: str) -> bool:
+    """Whether an input that was written earlier holds a passage that is not among these."""
+    return source.exists() and not set(source.read_text(encoding="ascii").splitlines()) <= set(lines.splitlines())
+
+
+def _forget_withdrawn(project: Project, chunks: Sequence[Chunk]) -> None:
+    """Remove this group's projects of other days that hold a passage it can no longer read: they serve today too."""
+    for other, _ in projects(project.home, project.corpus, project.extractor):
+        if other == project or not _same_readers(other.audience, project.audience):
+            continue
+        try:
+            lines = documents(chunks, other.audience).jsonl()
+        except InputError:  # there it may read nothing any more
+            lines = ""
+        if _withdrawn(other.folder / "input" / "chunks.jsonl", lines):
+            (other.folder / "built.json").unlink(missing_ok=True)  # first, so that nobody begins to use it
+            shutil.rmtree(other.folder, ignore_errors=True)
+
+
+def _same_readers(one: Audience, other: Audience) -> bool:
+    return (one.tenant, one.group) == (other.tenant, other.group)
 
 
 def _slug(name: str) -> str:

@@ -195,7 +195,6 @@ class Searcher:
     Args:
         folder: of the project.
         models: the completion model that answers, in graphrag's form.
-        problems: where what models got wrong is counted.
     """
 
     def __init__(self, folder: Path, models: dict[str, Any]) -> None:

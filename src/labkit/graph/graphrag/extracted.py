@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit.errors import StoreError
+from labkit.errors import InputError, StoreError
+from labkit.graph.graphrag.communities import LLM
 from labkit.graph.graphrag.project import Project
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.retrieve.text import sentences
@@ -35,10 +36,13 @@ def extracted(project: Project, chunks: Sequence[Chunk]) -> Extraction:
         The extraction; ``problems`` counts what a model named that does not stand in the passage it gives for it.
 
     Raises:
+        InputError: the project was built of a graph of ours.
         IndexMissing: the project was never built.
         StoreError: a table of it is damaged, or cites a passage that is not among ``chunks``.
     """
     built = project.read()
+    if built.extractor != LLM:
+        raise InputError(f"The graph of extractor {built.extractor!r} is not graphrag's", where=project.name)
     tables = {name: _rows(project, name) for name in _TABLES}
     known = {chunk.chunk_id: chunk for chunk in chunks}
     found = Extraction(built.extractor)
@@ -46,7 +50,8 @@ def extracted(project: Project, chunks: Sequence[Chunk]) -> Extraction:
     for row in tables["entities"]:
         kind, title = str(row["type"] or "").casefold(), str(row["title"])
         places = {unit: _place(title, known[unit].text) for unit in _units(row, known, project)}
-        name = next((known[unit].text[at[0] : at[1]] for unit, at in places.items() if at), title)
+        written = next((known[unit].text[at[0] : at[1]] for unit, at in places.items() if at), title)
+        name = " ".join(written.split())  # a line may have ended within it
         named[title] = Entity(entity_id=f"{kind}:{title.casefold()}", kind=kind, name=name)
         for unit, at in places.items():
             if at:

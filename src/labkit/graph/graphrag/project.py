@@ -5,7 +5,7 @@ told what its reports say. So each access group gets an index of its own, made o
 read and that are in force on one day. What a group may not read is then in none of its files, and nothing has to be
 filtered when a question comes. A reader is answered from the projects of his groups.
 
-Folder: ``<home>/graphrag/<corpus>-<extractor>-<tenant>-<group>-<day>/``, with ``settings.json``, ``input``, ``cache``,
+Folder: ``<home>/graphrag/<corpus>,<extractor>,<tenant>,<group>,<day>/``, with ``settings.json``, ``input``, ``cache``,
 ``output`` (the last whole index) and ``built.json``, which is written last.
 """
 
@@ -98,7 +98,8 @@ class Project:
     def name(self) -> str:
         """Name of the folder."""
         who = self.audience
-        return "-".join(map(_slug, (self.corpus, self.extractor, who.tenant, who.group, who.as_of.isoformat())))
+        # No slug holds a comma, so no two audiences share a folder.
+        return ",".join(map(_slug, (self.corpus, self.extractor, who.tenant, who.group, who.as_of.isoformat())))
 
     @property
     def folder(self) -> Path:

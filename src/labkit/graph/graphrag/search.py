@@ -117,7 +117,9 @@ class GraphSearch:
         Raises:
             InputError: no question, an unknown method or level, or the request has filters.
             AccessDenied: none of the groups has a project for that day.
+            IndexMismatch: another encoder made a project's vectors.
             StoreError: a project is damaged, or graphrag failed.
+            EndpointError: the endpoint that writes failed at all it was asked.
             DeadlineExceeded, Cancelled: the request's own limits.
         """
         if not question.strip():
@@ -143,8 +145,8 @@ class GraphSearch:
     ) -> tuple[Found, str]:  # fmt: skip
         began = time.perf_counter()
         arguments = {
-            "folder": str(project.folder), "fingerprint": built.fingerprint, "writer": self._writer,
-            "models": self._models, "method": method, "question": question, "level": level,
+            "folder": str(project.folder), "fingerprint": built.fingerprint, "encoder": built.encoder,
+            "writer": self._writer, "models": self._models, "method": method, "question": question, "level": level,
             "response_type": response_type,
         }  # fmt: skip
         with ctx.trace.span("graph.search", method=method, project=project.name):

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from labkit.errors import LabkitError
+from labkit.errors import IndexMismatch, LabkitError
 from labkit.graph.graphrag.worker import failure
 from labkit.settings import Settings
 
@@ -89,10 +89,21 @@ class _Server:
         return found | {"problems": dict(self._problems), "writer": self._name(writer)}
 
     def search(
-        self, folder: str, fingerprint: str, writer: str, models: dict[str, Any], method: str, question: str,
-        level: int, response_type: str,
+        self, folder: str, fingerprint: str, encoder: str, writer: str, models: dict[str, Any], method: str,
+        question: str, level: int, response_type: str,
     ) -> dict[str, Any]:  # fmt: skip
-        """Search a project; see :meth:`labkit.graph.graphrag.engine.Searcher.search`."""
+        """Search a project; see :meth:`labkit.graph.graphrag.engine.Searcher.search`.
+
+        Raises:
+            IndexMismatch: another encoder made the project's vectors.
+        """
+        from labkit.llm import embedder
+
+        if (ours := embedder(self._settings).fingerprint) != encoder:
+            raise IndexMismatch(
+                f"The graphrag index was built with encoder {encoder}, this is {ours}", where=Path(folder).name,
+                todo="Build it again, or use the encoder it was built with.",
+            )  # fmt: skip
         self._register(writer)
         searcher = self._searcher(folder, fingerprint, json.dumps(models, sort_keys=True))
         found = searcher.search(method, question, level, response_type)
@@ -130,7 +141,7 @@ class _Server:
 
     def _write_to(self, log: Path) -> None:
         """Send what libraries print to the log of the project that is worked on."""
-        if log == self._log:
+        if log == self._log and log.exists():  # a fresh build removes the log of the one before
             return
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:

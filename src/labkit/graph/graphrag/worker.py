@@ -84,28 +84,30 @@ class Worker:
             StoreError: the worker died or met a bug; the log says more.
             LabkitError: whatever the work itself raised.
         """
-        with self._one:
-            until = time.monotonic() + timeout_s
+        until = time.monotonic() + timeout_s
+        line = json.dumps({"what": what, "log": str(log), "arguments": arguments})
+        while not self._one.acquire(timeout=_POLL_S):  # another thread's request is being done
+            _check(until, ctx, what)
+        try:
             process = self._running()
             assert process.stdin is not None
-            line = json.dumps({"what": what, "log": str(log), "arguments": arguments})
             with contextlib.suppress(BrokenPipeError):  # then the reply is that it died
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
-            try:
-                while True:
-                    reply = self._reply(until, ctx, log, what)
-                    if "progress" in reply:
-                        if progress:
-                            progress(*reply["progress"])
-                    elif "error" in reply:
-                        raise _error(reply["error"])
-                    else:
-                        result: dict[str, Any] = reply["result"]
-                        return result
-            except (errors.Cancelled, DeadlineExceeded, KeyboardInterrupt):
-                self._kill()
-                raise
+            reply = self._reply(until, ctx, log, what)
+            while "progress" in reply:
+                if progress:
+                    progress(*reply["progress"])
+                reply = self._reply(until, ctx, log, what)
+        except BaseException:
+            self._kill()  # what it still has to say must not be taken for the reply to the next request
+            raise
+        finally:
+            self._one.release()
+        if "error" in reply:
+            raise _error(reply["error"])
+        result: dict[str, Any] = reply["result"]
+        return result
 
     def close(self) -> None:
         """End the process, if it runs."""
@@ -149,10 +151,7 @@ class Worker:
 
     def _reply(self, until: float, ctx: RequestContext | None, log: Path, what: str) -> dict[str, Any]:
         while True:
-            if ctx is not None:
-                ctx.check()
-            if time.monotonic() > until:
-                raise DeadlineExceeded(f"The graphrag {what} took too long and was ended", todo="Allow it more time.")
+            _check(until, ctx, what)
             try:
                 line = self._replies.get(timeout=_POLL_S)
             except queue.Empty:
@@ -177,6 +176,13 @@ class Worker:
                 if pipe:
                     pipe.close()
         self._process = None
+
+
+def _check(until: float, ctx: RequestContext | None, what: str) -> None:
+    if ctx is not None:
+        ctx.check()
+    if time.monotonic() > until:
+        raise DeadlineExceeded(f"The graphrag {what} took too long and was ended", todo="Allow it more time.")
 
 
 def _pass_on(process: subprocess.Popen[str], replies: queue.Queue[str | None]) -> None:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labkit.errors import StoreError
+from labkit.errors import InputError, StoreError
 from labkit.graph.graph import Graph
 from labkit.graph.graphrag.extracted import RELATED, extracted
 from labkit.graph.schema import Schema
@@ -56,7 +56,7 @@ def test_entities_are_named_as_their_passages_write_them(project):
     found = extracted(project, chunks())
     assert found.extractor == "llm"
     assert [(e.entity_id, e.kind, e.name) for e in found.entities] == [
-        ("product:heron picker", "product", "Heron\npicker"), ("site:hexham", "site", "Hexham"),
+        ("product:heron picker", "product", "Heron picker"), ("site:hexham", "site", "Hexham"),
         (":ann berg", "", "ANN BERG"),
     ]  # fmt: skip
     said = {(m.entity_id, TEXTS[m.chunk_id][m.start : m.end]) for m in found.mentions}
@@ -87,6 +87,12 @@ def test_a_damaged_table_is_named(project, name):
     with pytest.raises(StoreError, match="cannot be read") as refused:
         extracted(project, chunks())
     assert f"{name}.parquet" in refused.value.where
+
+
+def test_a_project_of_a_graph_of_ours_is_refused(project):
+    project.read = lambda: SimpleNamespace(extractor="rules")
+    with pytest.raises(InputError, match="'rules' is not graphrag's"):
+        extracted(project, chunks())
 
 
 def test_passages_that_are_not_given_are_an_error(project):

@@ -68,6 +68,8 @@ def test_folders_differ_where_names_differ_and_are_safe(tmp_path):
     names = ["staff", "Staff", "staff/../board", "..", "", "Ä", "staff board"]
     folders = {Project(tmp_path, "c", "rules", audience(name)).folder for name in names}
     assert len(folders) == len(names)
+    split = [audience("ops", "acme-eu"), audience("eu-ops", "acme"), audience("acme,ops", "eu")]
+    assert len({Project(tmp_path, "c", "rules", who).folder for who in split}) == len(split)
     assert {folder.parent for folder in folders} == {tmp_path / "graphrag"}
 
 

@@ -88,3 +88,39 @@ def test_the_key_goes_by_the_environment_and_the_settings_by_the_pipe(script, tm
         found = ask(worker, tmp_path)
     assert found["settings"]["home"] == str(tmp_path)
     assert (found["key"], found["args"]) == ("geheim", "-m labkit.graph.graphrag.service")
+
+
+def test_what_breaks_off_here_does_not_leave_its_reply_to_the_next_request(script, worker, tmp_path):
+    replies = ['{"progress": ["step", 1, 2]}', '{"result": {"for": "board"}}', '{"result": {"for": "staff"}}']
+    script("read request", f"printf '{replies[0]}\\n{replies[1]}\\n'", "read request", f"echo '{replies[2]}'", "read x")
+
+    def broken(*step):
+        raise ValueError("a bar that breaks")
+
+    with pytest.raises(ValueError, match="a bar that breaks"):
+        ask(worker, tmp_path, progress=broken)
+    assert worker.pid is None
+    script("read request", f"echo '{replies[2]}'", "read more")
+    assert ask(worker, tmp_path) == {"for": "staff"}
+
+
+def test_who_waits_for_anothers_request_keeps_his_own_limits(script, worker, tmp_path):
+    script("read request", "exec sleep 60")
+    busy = RequestContext()
+    ended = []
+
+    def occupy():
+        with pytest.raises(Cancelled) as found:
+            ask(worker, tmp_path, ctx=busy)
+        ended.append(found)
+
+    other = threading.Thread(target=occupy)
+    other.start()
+    while worker.pid is None:
+        time.sleep(0.01)
+    with pytest.raises(DeadlineExceeded):
+        ask(worker, tmp_path, timeout_s=0.3)
+    assert worker.pid is not None  # the other's request goes on
+    busy.cancel.set()
+    other.join()
+    assert ended
