@@ -123,8 +123,8 @@ class Recall:
         return said if value_correct(question, said) and not value_correct(question, rightly) else None
 
     def _on_paper(self, question: Question) -> str:
-        """The value, and a file that states it; for staff, if one is."""
-        gold = sorted({path for fact in question.facts for path in self._paths.get(fact, ())} & self._readers.keys())
+        """The value, and a file that states it (of a chain its last fact); for staff, if one is."""
+        gold = sorted(self._readers.keys() & self._paths.get(question.facts[-1], ()) if question.facts else ())
         gold.sort(key=lambda path: "staff" not in self._readers[path])
         where = [f"in {gold[0]} ({self._readers[gold[0]]})"] if gold else []
         return ", ".join([question.value, *where])

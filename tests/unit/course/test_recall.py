@@ -1,4 +1,4 @@
-"""The faults of a graph and the drill around them, on nine passages and without a model."""
+"""The faults of a graph and the drill around them, on a handful of passages and without a model."""
 
 from datetime import date
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ import pytest
 
 from labkit.course.examfaults import EXAM_FAULTS
 from labkit.course.faults import LAST_RUN, STORE_FAULTS, named
-from labkit.course.graphfaults import GRAPH_FAULTS, whole, with_relations
+from labkit.course.graphfaults import GRAPH_FAULTS, with_relations
 from labkit.course.recall import BY_SEARCH, LABEL, Recall, wider
 from labkit.course.wrongpart import STAFF
 from labkit.errors import InputError
@@ -240,4 +240,3 @@ def test_what_cannot_be_is_refused(scene):
 
 def test_graphs_are_built_once(scene):
     assert scene._graph("merged") is scene._graph("merged")
-    assert scene._graph("") is not whole(scene._chunks, scene._schema)
