@@ -27,6 +27,9 @@ DEPTH = 50
 """Hits compared to grade evidence."""
 
 COMPLAINTS = 2
+ON_PAGE = "that question is on the page; bring one of your own"
+"""What a complaint lacks as evidence."""
+
 _TRIED = 150  # questions tried to find that many
 _ABOUT = ("part.", "error.", "lot.", "rma.", "change.", "incident.")  # what a spare part is ordered by
 
@@ -127,8 +130,8 @@ class WrongPart:
         Raises:
             InputError: the question is empty or too long.
         """
-        if " ".join(evidence.casefold().split()) in {" ".join(text.casefold().split()) for text in begun["asked"]}:
-            return "that question is on the page; bring one of your own"
+        if on_page(evidence, begun["asked"]):
+            return ON_PAGE
         fault = named(code, STORE_FAULTS)
         broken = self._broken(code).search(evidence, DEPTH, STAFF)
         whole = self._whole.search(evidence, DEPTH, STAFF)
@@ -139,6 +142,11 @@ class WrongPart:
     def _broken(self, code: str) -> Retriever:
         store: Any = named(code, STORE_FAULTS).broken(self._index.store)
         return flat_retriever(replace(self._index, store=store), self._embedder)
+
+
+def on_page(evidence: str, asked: Sequence[str]) -> bool:
+    """Whether a question is one of those on the page, in whatever case and spacing."""
+    return " ".join(evidence.casefold().split()) in {" ".join(text.casefold().split()) for text in asked}
 
 
 def on_day(as_of: date | None) -> RequestContext:

@@ -6,12 +6,15 @@ from itertools import islice
 import pytest
 
 from labkit.course.drill import Drill, Kind, drawn
-from labkit.course.drillcommands import pilot, wrong_part
+from labkit.course.drillcommands import pilot, recall, wrong_part
 from labkit.course.examfaults import EXAM_FAULTS, LEAK, fair
 from labkit.course.faults import STORE_FAULTS
+from labkit.course.graphfaults import GRAPH_FAULTS
 from labkit.course.pilot import Pilot, split
+from labkit.course.recall import BY_SEARCH, HITS, said_by
 from labkit.course.sheet import differ, sit, summed
 from labkit.course.wrongpart import STAFF
+from labkit.evaluate.grading import value_correct
 from labkit.settings import get_settings
 
 QUESTIONS = {
@@ -32,6 +35,11 @@ def second(tmp_path_factory):
     assert isinstance(scene, Pilot)
     scene._scratch = tmp_path_factory.mktemp("pilot") / "index"  # a drill somebody has under way keeps its own
     return scene
+
+
+@pytest.fixture(scope="module")
+def third():
+    return recall(get_settings())
 
 
 def started(folder, number, scene, faults, code, first_seed=0):
@@ -114,3 +122,59 @@ def test_an_honest_check_agrees_with_the_pilot(second):
     check, people = sit(assistant, exam, "C"), sit(assistant, asked, "P")
     assert not differ(check, people), (summed(check), summed(people))
     assert not any(row["cited"] == LEAK for row in check)
+
+
+# 3: the recall list
+
+CODES = [fault.code for fault in GRAPH_FAULTS]
+OWN = {
+    "label_missing": "Where is lot C-22?",
+    "merged": "Which response time does SLA-MLH-7 require?",
+    "stale_graph": "How many pieces are in V-56?",
+    "newest_wins_off": "Who leads the team that maintains the Marten forklift?",
+    "readers_lost": "What is the unit price of the power board PB-3726?",
+}
+
+
+@pytest.mark.parametrize("first_seed", [0, 40])
+@pytest.mark.parametrize("code", CODES)
+def test_a_wrong_recall_list_is_traced_to_its_cause(tmp_path, third, code, first_seed):
+    drill, page = started(tmp_path, 3, third, GRAPH_FAULTS, code, first_seed)
+    complaints = re.findall(r'^  "(.+)"\n    the graph: (.+)\n    on paper: (.+)$', page, re.MULTILINE)
+    assert complaints
+    for text, said, paper in complaints:
+        # The page is true: that is what the broken system says, and a whole one is right, or silent where it has to be.
+        assert said == "nothing" or said.removesuffix(f" {BY_SEARCH}") in drill.ask(text).split("passages:")[0]
+        question = next(question for question in third._questions if question.text == text)
+        assert paper.startswith(question.value)
+        right = value_correct(question, said_by(third._told("", text, STAFF)))
+        assert right is ("staff" in question.groups)
+        assert "(for staff)" in paper or not right
+        assert not drill.answer(code, text).evidence
+    nothing = drill.answer(code, "When does the canteen open?")
+    assert (nothing.cause, nothing.evidence) == (True, False)
+    wrong = drill.answer(other(code, GRAPH_FAULTS), OWN[code])
+    assert (wrong.cause, wrong.evidence) == (False, True)
+    assert drill.answer(code, OWN[code]).passed
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_evidence_for_one_fault_of_the_graph_proves_no_other(third, code):
+    assert [of for of in CODES if third.missing(code, OWN[of], {"asked": []}) is None] == [code]
+
+
+@pytest.mark.parametrize("fault", GRAPH_FAULTS, ids=lambda fault: fault.code)
+def test_what_a_broken_graph_tells_is_taken_for_no_other_fault_and_a_whole_one_for_none(third, fault):
+    for text in [*OWN.values(), *(question.text for question in third._questions[:30])]:
+        broken, right = (third._told(code, text, STAFF, HITS) for code in (fault.code, ""))
+        assert {of.code for of in GRAPH_FAULTS if of.shows(broken, right)} <= {fault.code}
+        assert not fault.shows(right, right)
+
+
+def test_the_four_sites_of_the_recalled_lot_are_told_to_who_asks_for_both_its_numbers(third):
+    whole = third._graph("")
+    told = {fact.value for lot in ("lot:C-22", "lot:T-90") for fact in whole.told(lot, STAFF)["lot.site"]}
+    assert {"Hexham Yard", "Lilla Edet", "Quay Nine", "Tollgate Park"} <= told
+    assert "lot.site" not in third._graph("label_missing").told("lot:C-22", STAFF)
+    assert "Ravelston Gate" in third.ask("merged", OWN["label_missing"], k=3, as_of=None)
+    assert "Ravelston Gate" not in third.ask("stale_graph", OWN["label_missing"], k=3, as_of=None)
