@@ -775,5 +775,7 @@ scoreboard_row(
 #
 # ### Read next
 #
-# Chapter 06 trains adapters, one of them for extraction. The lab is `labs/05_graphrag.ipynb`; read Edge et al., *From
-# Local to Global* (2024), Gutiérrez et al., *HippoRAG* (2024), and Traag, Waltman and van Eck on Leiden (2019).
+# `labkit drill start 3` sends you the next recall list: the graph it was made with is broken in one of five ways, and
+# you have to show which. Chapter 06 trains adapters, one of them for extraction. The lab is `labs/05_graphrag.ipynb`;
+# read Edge et al., *From Local to Global* (2024), Gutiérrez et al., *HippoRAG* (2024), and Traag, Waltman and van Eck
+# on Leiden (2019).
