@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -28,6 +28,7 @@ from labkit.schema import Chunk
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
 _NEXT = re.compile(r", (?=[A-Z])")
 """Where a list whose entries stand behind one another goes on."""
+_LISTED = re.compile(r"(?<=[.!?]), (?=[A-Z])")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _MOST_SUBJECTS = 4
 """Things of one kind in a sentence above which it is a list of names, not a statement about each."""
@@ -180,7 +181,7 @@ class RulesExtractor:
 
 def _lines(text: str) -> Iterator[Sentence]:
     """Sentences; where columns are set with spaces, lines."""
-    for sentence in sentences(text):
+    for sentence in _parted(sentences(text)):
         if "\n" in sentence.text and _COLUMNS.search(sentence.text):
             at = sentence.start
             for line in sentence.text.split("\n"):
@@ -188,6 +189,16 @@ def _lines(text: str) -> Iterator[Sentence]:
                 at += len(line) + 1
         else:
             yield sentence
+
+
+def _parted(found: Iterable[Sentence]) -> Iterator[Sentence]:
+    """Sentences, also where a list of them was written in one line: *It rained., Cause, It froze.*"""
+    for sentence in found:
+        at = 0
+        for comma in [*_LISTED.finditer(sentence.text), None]:
+            end = comma.start() if comma else len(sentence.text)
+            yield Sentence(sentence.start + at, sentence.start + end, sentence.text[at:end])
+            at = comma.end() if comma else end
 
 
 def _id(name: Named, standing: Mapping[tuple[str, str], str]) -> str:
