@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from labkit.graph.schema import Schema
@@ -51,6 +51,13 @@ def rows(text: str, schema: Schema) -> list[list[Field]]:
         cells = list(_cells(line))
         if (columns and (row := _row(columns, cells, line, start))) or (row := _fields(line, start, schema)):
             found.append((number, row))
+        elif columns and line.strip() and found and found[-1][0] == number - 1:
+            last = found[-1][1].pop()  # the last cell goes on below
+            found[-1][1].append(
+                replace(
+                    last, value=" ".join(text[last.at : start + len(line)].split("\n")).rstrip(), end=start + len(line)
+                )
+            )
         if not line.strip():
             columns = []
         elif len(cells) > 1 and all(label.lower() in _lower(schema.labels) for _, label in cells):

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
+from labkit.graph.codes import codes
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
 from labkit.graph.patterns import Telling, learn, tell
-from labkit.graph.resolve import codes, resolve
+from labkit.graph.resolve import resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.graph.values import Value, days, number, quantities, since, stated
@@ -62,10 +63,11 @@ class RulesExtractor:
         found = Extraction(self.name)
         fields = {chunk.chunk_id: rows(chunk.text, self.schema) for chunk in chunks}
         names = Names.learn(chunks, fields, self.schema)
-        names = Names(names.kinds | codes(chunks, names), self.schema)
+        coded = codes(chunks, names, fields, self.schema)
+        names = Names(names.kinds | {code: kind for kind, code in coded}, self.schema)
         phrases = _phrases(fields, self.schema)
         named = {chunk.chunk_id: names.find(chunk.text) for chunk in chunks}
-        standing = resolve(chunks, named, names)
+        standing = resolve(chunks, named, names, coded)
         in_fields: list[Statement] = []
         in_prose: list[Statement] = []
         for chunk in chunks:
