@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from labkit.graph.fields import Field
 from labkit.graph.names import Named, Names
+from labkit.graph.naming import kind_of_page
 from labkit.graph.schema import Schema
 from labkit.schema import Chunk
 
@@ -130,11 +131,8 @@ def _page(
     title = next((match for chunk in of if chunk.heading_path and (match := _TITLE.match(chunk.heading_path[0]))), None)
     if title is None:
         return "", ""
-    labels = {field.label for chunk in of for row in fields.get(chunk.chunk_id, ()) for field in row}
-    kinds = ({schema.relation[name].subject for name in schema.by_label.get(label, ())} for label in sorted(labels))
-    of_kind = Counter(next(iter(one)) for one in kinds if len(one) == 1)
-    kind = max(sorted(of_kind), key=of_kind.__getitem__, default="")
-    return (kind, title["code"]) if of_kind[kind] >= _FEW else ("", "")
+    kind = kind_of_page((fields.get(chunk.chunk_id, ()) for chunk in of), schema)
+    return (kind, title["code"]) if kind else ("", "")
 
 
 def _look(code: str) -> str:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from labkit.graph.codes import codes
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
+from labkit.graph.naming import learn as learned
 from labkit.graph.patterns import Telling, learn, tell
 from labkit.graph.resolve import resolve
 from labkit.graph.schema import Relation, Schema
@@ -62,7 +63,7 @@ class RulesExtractor:
         """The graph of these chunks; names and phrases are learned from all of them first."""
         found = Extraction(self.name)
         fields = {chunk.chunk_id: rows(chunk.text, self.schema) for chunk in chunks}
-        names = Names.learn(chunks, fields, self.schema)
+        names = learned(chunks, fields, self.schema)
         coded = codes(chunks, names, fields, self.schema)
         names = Names(names.kinds | {code: kind for kind, code in coded}, self.schema)
         phrases = _phrases(fields, self.schema)

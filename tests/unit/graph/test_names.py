@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from labkit.graph.fields import rows
 from labkit.graph.names import Names
+from labkit.graph.naming import learn
 from labkit.graph.schema import Schema
 from labkit.schema import Chunk
 
@@ -26,7 +27,7 @@ def found(text, names=NAMES):
 
 def learned(*texts, schema=SCHEMA):
     chunks = [chunk(text) if isinstance(text, str) else text for text in texts]
-    return Names.learn(chunks, {one.chunk_id: rows(one.text, schema) for one in chunks}, schema)
+    return learn(chunks, {one.chunk_id: rows(one.text, schema) for one in chunks}, schema)
 
 
 def test_names_are_found_left_to_right():
