@@ -27,6 +27,7 @@ _VERSION = re.compile(r"\b\d+(?:\.\d+)+$")
 _TOKEN = re.compile(r"<\w+>|\w+|[^\w\s]")
 _JOINING = "and|at|for|in|of|on|the|to|with"
 _CAPITALISED = re.compile(r"[A-ZÀ-ÞĀ-Ž][\w’'-]*(?: (?:(?:and|of|the|for|&|de|la|van) )?[A-ZÀ-ÞĀ-Ž][\w’'-]*){0,5}")
+_ROUNDS = 2
 _SURE, _LIKELY = 3, 1
 """Votes of a field, and of a context."""
 _MOSTLY = 0.8
@@ -216,20 +217,22 @@ def _in_contexts(chunks: Sequence[Chunk], known: Names, tagged: Set[str], kinds:
             for phrase, start, end in _free(line, taken):
                 for context in _contexts(line, start, end, taken, line in chunk.heading_path):
                     unknown[context].add(phrase)
-    doubtful: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for context, found in names_in.items():
-        doubtful[context] = found.get(PERSON, set()) & tagged
-    for name, kind in _likely(names_in, doubtful):
-        if kind in kinds:
-            yield name, kind
-            for found in names_in.values():
-                if name in found.get(PERSON, ()):
-                    found[PERSON].discard(name)
-                    found[kind].add(name)
-    for name, kind in _likely(names_in, unknown):
-        known_words = all(ordinary.get(word.lower(), {name}) - {name} for word in _WORD.findall(name))
-        if kind in kinds and not name.isupper() and not known_words:
-            yield name, kind
+    alone = {name for names in unknown.values() for name in names if " " not in name}
+    for found_, names in ((names_in[context], unknown[context]) for context in names_in):
+        for name in found_.get(PERSON, set()) & tagged:
+            if name.partition(" ")[0] not in alone and all(ordinary[word] <= {name} for word in name.lower().split()):
+                found_[PERSON].discard(name)  # nobody else is called so, and it is never shortened
+                names.add(name)
+    told: dict[str, str] = {}
+    for _ in range(_ROUNDS):
+        for name, kind in _likely(names_in, unknown):
+            known_words = all(ordinary.get(word.lower(), {name}) - {name} for word in _WORD.findall(name))
+            if kind in kinds and name not in told and not name.isupper() and not known_words:
+                told[name] = kind
+        for context, names in unknown.items():
+            for name in names & told.keys():
+                names_in[context][told[name]].add(name)
+    yield from sorted(told.items())
 
 
 _Contexts = Mapping[tuple[str, str], Mapping[str, Set[str]]]
