@@ -220,7 +220,9 @@ def _in_contexts(chunks: Sequence[Chunk], known: Names, tagged: Set[str], kinds:
     alone = {name for names in unknown.values() for name in names if " " not in name}
     for found_, names in ((names_in[context], unknown[context]) for context in names_in):
         for name in found_.get(PERSON, set()) & tagged:
-            if name.partition(" ")[0] not in alone and all(ordinary[word] <= {name} for word in name.lower().split()):
+            if name.partition(" ")[0] not in alone and all(
+                ordinary[word] <= {name, ""} for word in name.lower().split()
+            ):
                 found_[PERSON].discard(name)  # nobody else is called so, and it is never shortened
                 names.add(name)
     told: dict[str, str] = {}

@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 from labkit.graph.codes import Codes, bracketed
 from labkit.graph.names import PERSON, Named, Names
@@ -182,15 +183,23 @@ def _renamed(text: str, names: Names) -> Iterable[tuple[tuple[str, str], tuple[s
 
 
 def _by_title(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names, same: _Same) -> None:
-    """The number in a title and the one name of that kind in the text mean what the document is about."""
+    """The number in a title or a file's name and the one name of that kind in the text mean what the document is about.
+
+    And so does the one name with the number of that in the title: *Changelog 2.8.8* is about TideOS 2.8.8.
+    """
     texts: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    titles: dict[str, str] = {}
+    titles: dict[str, tuple[str, ...]] = {}
     for chunk in chunks:
         texts[chunk.doc_id] |= {(name.kind, name.surface) for name in named[chunk.chunk_id]}
-        titles[chunk.doc_id] = chunk.heading_path[0] if chunk.heading_path else ""
-    for doc_id, title in titles.items():
-        for name in names.find(title):
+        titles[chunk.doc_id] = (*chunk.heading_path[:1], PurePosixPath(chunk.source_path).stem.replace("_", " "))
+    for doc_id, (*title, file) in titles.items():
+        for name in [name for text in (*title, file) for name in names.find(text)]:
             others = {key for key in texts[doc_id] if key[0] == name.kind and key[1] != name.surface}
             numbered = any(char.isdigit() for char in name.surface)
             if numbered and len(others) == 1 and not any(char.isdigit() for char in next(iter(others))[1]):
                 same.join((name.kind, name.surface), next(iter(others)))
+            number = _TRAILING.search(name.surface)
+            alike = {key for key in others if number and (at := _TRAILING.search(key[1])) and at[0] == number[0]}
+            if len(alike) == 1:
+                same.join((name.kind, name.surface), next(iter(alike)))
+                same.doubtful.add((name.kind, name.surface))

@@ -24,7 +24,7 @@ from labkit.graph.resolve import resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
 from labkit.graph.values import Value, days, number, quantities, since, stated
-from labkit.retrieve.text import Sentence, sentences
+from labkit.retrieve.text import Sentence, is_front_matter, sentences
 from labkit.schema import Chunk
 
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
@@ -79,7 +79,7 @@ class RulesExtractor:
             ]
             topics = [name for heading in chunk.heading_path for name in names.find(heading)]
             in_fields += [_statement(said, chunk, standing) for said in self._in_fields(lines, here, topics, names)]
-            prose = self._in_prose(chunk.text, here, lines, phrases)
+            prose = self._in_prose(chunk, here, lines, phrases)
             in_prose += [_statement(said, chunk, standing) for said in prose]
         in_prose += self._by_patterns(chunks, named, fields, standing, [*in_fields, *in_prose])
         found.statements = _agreed(in_fields, in_prose, chunks, self.schema)
@@ -143,9 +143,10 @@ class RulesExtractor:
         return None
 
     def _in_prose(
-        self, text: str, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
+        self, chunk: Chunk, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
     ) -> Iterator[_Said]:
-        """What sentences outside fields say."""
+        """What sentences outside fields say; a day in a heading is that of the document."""
+        text, heading = chunk.text, _heading(chunk)
         taken = [(field.start, field.end) for line in lines for field in line]
         speakers = [(match.start(), match.end()) for match in _SPEAKER.finditer(text)]
         free = [n for n in named if not _within(n.start, taken) and not _within(n.start, speakers)]
@@ -172,6 +173,7 @@ class RulesExtractor:
                     values = stated(sentence.text, relation, phrases.get(relation_name, ()))
                     values = [v for v in values if not _within(sentence.start + v.start, taken)]
                     if relation.value == "day":
+                        values = [v for v in values if sentence.start + v.start >= heading]
                         values = _dated(relation, sentence.text, values, begun)
                     for subject, value in _paired(subjects, values, sentence.start):
                         if relation.value == "day" and subject.surface in told:
@@ -192,6 +194,13 @@ def _lines(text: str) -> Iterator[Sentence]:
                 at += len(line) + 1
         else:
             yield sentence
+
+
+def _heading(chunk: Chunk) -> int:
+    """Where the text behind a chunk's heading begins."""
+    line = chunk.text.partition("\n")[0]
+    bare = line.partition(": ")[2] if is_front_matter(line) else line
+    return len(line) + 1 if bare.strip() in chunk.heading_path else 0
 
 
 def _parted(found: Iterable[Sentence]) -> Iterator[Sentence]:
