@@ -18,6 +18,7 @@ from labkit.graph.schema import Schema
 from labkit.graph.values import MONTHS
 from labkit.pii.names import names as persons
 from labkit.retrieve.terms import FUNCTION_WORDS
+from labkit.retrieve.text import sentences
 from labkit.schema import Chunk
 
 _MOST_WORDS = 6
@@ -32,6 +33,7 @@ _SURE, _LIKELY = 3, 1
 """Votes of a field, and of a context."""
 _MOSTLY = 0.8
 _CONTEXTS, _SUPPORT, _PURE = 2, 2, 0.9
+_AGREED = 0.65  # of what the contexts of a name say
 """Words to either side that make a context, different known names it needs, and the share of one kind among them."""
 
 
@@ -209,7 +211,8 @@ def _in_contexts(chunks: Sequence[Chunk], known: Names, tagged: Set[str], kinds:
         for word in _WORD.findall(chunk.text):
             if word.islower():
                 ordinary[word].add("")
-        for line in (*chunk.heading_path, *chunk.text.split("\n")):
+        said = [sentence.text.replace("\n", " ") for sentence in sentences(chunk.text)]
+        for line in dict.fromkeys((*chunk.heading_path, *chunk.text.split("\n"), *said)):
             taken = known.find(line)
             for named in taken:
                 for context in _contexts(line, named.start, named.end, taken, line in chunk.heading_path):
@@ -251,7 +254,7 @@ def _likely(names_in: _Contexts, unknown: Mapping[tuple[str, str], Set[str]]) ->
             if kind and others[kind] >= _PURE * sum(others.values()):
                 votes[name][kind] += others[kind]
     best = [(name, max(sorted(count), key=count.__getitem__), count) for name, count in sorted(votes.items())]
-    return [(name, kind) for name, kind, count in best if count[kind] >= max(_SUPPORT, _PURE * count.total())]
+    return [(name, kind) for name, kind, count in best if count[kind] >= max(_SUPPORT, _AGREED * count.total())]
 
 
 def _free(line: str, taken: Sequence[Named]) -> list[tuple[str, int, int]]:
