@@ -126,8 +126,12 @@ class RulesExtractor:
             for field in line:
                 about = names.find(field.about)[:1] if field.about else []
                 row = [name for name in heads if not field.at <= name.start < field.end]
-                if said := self._field(field, starting.get(field.at), about or [*row, *current.values(), *topics]):
-                    yield said
+                held = [name for name in named if field.at <= name.start < field.end]
+                first = [name for name in held if name.start == field.at]
+                for name in held if first else [None]:
+                    said = self._field(field, name, about or [*row, *current.values(), *topics])
+                    if said and (name in [*first, None] or self.schema.relation[said.relation].several):
+                        yield said
             if len(line) == 1 and len(heads) == 1 and not line[0].about:
                 current[heads[0].kind] = heads[0]
 
@@ -279,7 +283,7 @@ def _agreed(
     doc = {chunk.chunk_id: chunk.doc_id for chunk in chunks}
     fixed: defaultdict[tuple[str, str, str], set[str | float]] = defaultdict(set)
     for s in in_fields:
-        if schema.relation[s.relation].value != "day":
+        if schema.relation[s.relation].value != "day" and not schema.relation[s.relation].several:
             fixed[doc[s.chunk_id], s.subject_id, s.relation].add(s.content)
     free = [s for s in in_prose if s.content in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {s.content})]
     return sorted([*in_fields, *free], key=lambda s: order[s.chunk_id])

@@ -53,10 +53,12 @@ class Relation(_Entry):
         units: how a number's unit is written.
         labels: what its field is called.
         changes: whether it may change in the course of time; then what was stated last holds, else what most state.
+        several: whether it may hold of several at once (a lot lies at several sites); then all that is stated holds.
     """
 
     subject: str
     changes: bool = False
+    several: bool = False
     object: str = ""
     value: Literal["", "number", "day", "words"] = ""
     units: tuple[str, ...] = ()
@@ -66,6 +68,10 @@ class Relation(_Entry):
     def _either(self) -> Relation:
         if bool(self.object) == bool(self.value) or (self.value == "number") != bool(self.units):
             raise ValueError("a relation has either an object or a value, and a number has units")
+        if self.several and self.value in {"number", "day"}:
+            raise ValueError(
+                "several numbers or days are never one answer: a relation with several has things or words"
+            )
         if not all(unit.strip() for unit in self.units):
             raise ValueError("a unit is not empty")
         return self
