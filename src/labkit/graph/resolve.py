@@ -58,8 +58,8 @@ def resolve(
                 behind[name.kind, code].add((name.kind, name.surface))
             for one, other in _renamed(text, names):
                 same.join(one, other)
-    for (kind, code), name in (coded or {}).items():
-        same.join((kind, code), (kind, name))
+    for (kind, code), of in (coded or {}).items():
+        same.join((kind, code), (kind, of))
     _by_title(chunks, named, names, same)
     for key, things in sorted(behind.items()):
         if len({same.root(thing) for thing in things & same.keys()}) == 1:

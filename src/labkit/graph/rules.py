@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
+from labkit.graph.agreement import agreed
 from labkit.graph.codes import codes
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
@@ -31,6 +32,9 @@ _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\
 _NEXT = re.compile(r", (?=[A-Z])")
 """Where a list whose entries stand behind one another goes on."""
 _LISTED = re.compile(r"(?<=[.!?]), (?=[A-Z])")
+_CLOSING = re.compile(
+    r"^\W*(?:\w+ )?regards\b|\byours (?:sincerely|faithfully|truly)\b|\bon behalf of\b", re.IGNORECASE
+)
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _MOST_SUBJECTS = 4
 """Things of one kind in a sentence above which it is a list of names, not a statement about each."""
@@ -78,11 +82,12 @@ class RulesExtractor:
                 for name in here
             ]
             topics = [name for heading in chunk.heading_path for name in names.find(heading)]
-            in_fields += [_statement(said, chunk, standing) for said in self._in_fields(lines, here, topics, names)]
+            about = _without_date(chunk, lines)
+            in_fields += [_statement(said, chunk, standing) for said in self._in_fields(about, here, topics, names)]
             prose = self._in_prose(chunk, here, lines, phrases)
             in_prose += [_statement(said, chunk, standing) for said in prose]
         in_prose += self._by_patterns(chunks, named, fields, standing, [*in_fields, *in_prose])
-        found.statements = _agreed(in_fields, in_prose, chunks, self.schema)
+        found.statements = agreed(in_fields, in_prose, chunks, self.schema)
         found.entities = _entities(standing)
         return found
 
@@ -155,6 +160,8 @@ class RulesExtractor:
         speakers = [(match.start(), match.end()) for match in _SPEAKER.finditer(text)]
         free = [n for n in named if not _within(n.start, taken) and not _within(n.start, speakers)]
         for sentence in _lines(text):
+            if _CLOSING.search(sentence.text):
+                continue  # who signs a letter, and for whom
             here = [name for name in free if sentence.start <= name.start < sentence.end]
             by_kind: defaultdict[str, list[Named]] = defaultdict(list)
             for name in here:
@@ -198,6 +205,17 @@ def _lines(text: str) -> Iterator[Sentence]:
                 at += len(line) + 1
         else:
             yield sentence
+
+
+def _without_date(chunk: Chunk, lines: Sequence[Sequence[Field]]) -> Sequence[Sequence[Field]]:
+    """The fields of a chunk without the document's own day, where that stands alone before all others."""
+    if lines and len(lines[0]) == 1 and len(chunk.heading_path) < 2 and chunk.valid_from:
+        first = lines[0][0]
+        alone = len(lines) == 1 or "\n\n" in chunk.text[first.end : lines[1][0].start]
+        day = days(first.value)
+        if alone and day and day[0].text == first.value and day[0].number == chunk.valid_from.toordinal():
+            return lines[1:]
+    return lines
 
 
 def _heading(chunk: Chunk) -> int:
@@ -270,23 +288,6 @@ def _paired(subjects: Sequence[Named], objects: Sequence[_Placed], offset: int =
     if len(subjects) == 1 or len(objects) == 1:
         return [(s, o) for s in subjects for o in objects]
     return [(min(subjects, key=lambda s: abs(s.start - (o.start + offset))), o) for o in objects]
-
-
-def _agreed(
-    in_fields: Sequence[Statement], in_prose: Sequence[Statement], chunks: Sequence[Chunk], schema: Schema
-) -> list[Statement]:
-    """All statements by chunk; what a document has a field for, its sentences do not tell otherwise.
-
-    But they do tell another day: a field *Date* may be that of the document.
-    """
-    order = {chunk.chunk_id: place for place, chunk in enumerate(chunks)}
-    doc = {chunk.chunk_id: chunk.doc_id for chunk in chunks}
-    fixed: defaultdict[tuple[str, str, str], set[str | float]] = defaultdict(set)
-    for s in in_fields:
-        if schema.relation[s.relation].value != "day" and not schema.relation[s.relation].several:
-            fixed[doc[s.chunk_id], s.subject_id, s.relation].add(s.content)
-    free = [s for s in in_prose if s.content in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {s.content})]
-    return sorted([*in_fields, *free], key=lambda s: order[s.chunk_id])
 
 
 def _dated(relation: Relation, text: str, found: Sequence[Value], begun: Value | None) -> list[Value]:

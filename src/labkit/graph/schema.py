@@ -69,9 +69,7 @@ class Relation(_Entry):
         if bool(self.object) == bool(self.value) or (self.value == "number") != bool(self.units):
             raise ValueError("a relation has either an object or a value, and a number has units")
         if self.several and self.value in {"number", "day"}:
-            raise ValueError(
-                "several numbers or days are never one answer: a relation with several has things or words"
-            )
+            raise ValueError("several numbers or days are no answer: of several there are things or words")
         if not all(unit.strip() for unit in self.units):
             raise ValueError("a unit is not empty")
         return self

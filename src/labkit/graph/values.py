@@ -56,7 +56,7 @@ def quantities(text: str, relation: Relation) -> list[Value]:
     Numbers of a range (*10–15 kg*) are none.
     """
     found = []
-    for match in _quantity(relation.units).finditer(text):
+    for match in _quantity(relation.units).finditer(text.replace("\n", " ")):
         if (value := number(next(filter(None, match.groups())))) is not None:
             found.append(Value(match.start(), match.end(), match[0], value, relation.units[0]))
     return found
@@ -98,7 +98,7 @@ def number(text: str) -> float | None:
 def days(text: str) -> list[Value]:
     """Days written in full."""
     found = []
-    for match in _DAY.finditer(text):
+    for match in _DAY.finditer(text.replace("\n", " ")):
         if (day := parse_date(match[0])) is not None:
             found.append(Value(match.start(), match.end(), match[0], float(day.toordinal())))
     return found

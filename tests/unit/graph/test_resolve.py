@@ -69,7 +69,7 @@ def test_what_stands_in_brackets_elsewhere_or_in_lower_case_is_no_code():
 
 def test_a_code_that_is_a_name_itself_keeps_its_kind_and_joins_no_other():
     names = {"Kestrel Bearings": "supplier", "KB": "team"}
-    assert codes([chunk("Kestrel Bearings (KB)")], Names(names, SCHEMA)) == {}
+    assert codes([chunk("Kestrel Bearings (KB)")], Names(names, SCHEMA), {}, SCHEMA) == {}
     assert resolved(names, "Kestrel Bearings (KB)")["team", "KB"] == "KB"
 
 

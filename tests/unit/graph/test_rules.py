@@ -248,9 +248,17 @@ def test_what_a_document_has_a_field_for_its_sentences_do_not_tell_otherwise():
     record = chunk("Downtime: 35 minutes", "INC-2031", doc_id="d")
     talk = chunk("INC-2031: wait 10 minutes.", doc_id="d")
     again = chunk("INC-2031 took 35 min.", doc_id="d")
-    other = chunk("INC-2031 took 12 minutes.", doc_id="e")
+    other = chunk("INC-2031 took 12 minutes. INC-8830 took 12 minutes.", doc_id="e")
     found = extracted(record, talk, again, other).statements
-    assert [s.number for s in found if s.relation == "incident.downtime"] == [35, 35, 12]
+    assert [s.number for s in found if s.subject_id == "incident:INC-2031"] == [35, 35]
+    assert [s.number for s in found if s.subject_id == "incident:INC-8830"] == [12]
+
+
+def test_of_what_changes_another_document_may_tell_otherwise_than_a_field():
+    found = extracted(
+        chunk("Robots in service: 20", "Hexham\n\nSite: Hexham", doc_id="d"), chunk("Hexham has 30 robots.", doc_id="e")
+    )
+    assert {s.number for s in found.statements if s.relation == "site.robots"} == {20, 30}
 
 
 def test_a_day_in_a_field_may_be_that_of_the_document():

@@ -231,7 +231,7 @@ def test_a_chain_is_followed_and_every_step_cited(changed):
     found = changed.answer("What does the manager of Severn Cross do, as of 1 May 2025?",
                            Chains("site.manager", "person.role"))  # fmt: skip
     assert (found.value, found.chunk_ids) == ("planner", ("c0", "c2"))
-    assert found.why == "Site manager of Severn Cross: Ada Colm, Role of Ada Colm: planner"
+    assert found.why == "Site manager of Severn Cross: Ada Colm; Role of Ada Colm: planner"
 
 
 def test_a_missing_step_is_named(changed):
