@@ -68,12 +68,15 @@ def stated(text: str, relation: Relation, phrases: Sequence[str] = ()) -> list[V
     Args:
         text: the sentence.
         relation: says of what form they are.
-        phrases: what words may be, longest first; the first that is found counts.
+        phrases: what words of no form may be, longest first; the first that is found counts.
     """
     if relation.value == "number":
         return quantities(text, relation)
     if relation.value == "day":
         return days(text)
+    if written := relation.written():
+        graded = (Value(*match.span(), match[0]) for match in written.finditer(text))
+        return [value for value in graded if value.start or value.end == len(text)]  # *A supplier* is no grade
     lower = text.lower()
     for phrase in phrases:
         short = len(phrase) <= _SHORT  # a grade or a code: its case is part of it
