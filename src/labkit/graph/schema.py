@@ -72,7 +72,7 @@ class Relation(_Entry):
         Raises:
             re.error: the form is no pattern that can stand inside another.
         """
-        return re.compile(rf"(?<![\w+-])(?:{self.form})(?![\w+-]|\.\w)") if self.form else None
+        return re.compile(rf"(?<![\w+:.,-])(?:{self.form})(?![\w+-]|[.:]\w)") if self.form else None
 
     @model_validator(mode="after")
     def _either(self) -> Relation:

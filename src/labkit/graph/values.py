@@ -75,8 +75,13 @@ def stated(text: str, relation: Relation, phrases: Sequence[str] = ()) -> list[V
     if relation.value == "day":
         return days(text)
     if written := relation.written():
-        graded = (Value(*match.span(), match[0]) for match in written.finditer(text))
-        return [value for value in graded if value.start or value.end == len(text)]  # *A supplier* is no grade
+        dates = days(text)
+        found = (Value(*match.span(), match[0]) for match in written.finditer(text.replace("\n", " ")))
+        return [
+            value for value in found
+            if (value.start or value.end == len(text) or " " in value.text)  # *A supplier* is no grade
+            and not any(day.start < value.end and value.start < day.end for day in dates)
+        ]  # fmt: skip
     lower = text.lower()
     for phrase in phrases:
         short = len(phrase) <= _SHORT  # a grade or a code: its case is part of it
