@@ -118,8 +118,12 @@ def _file(chunk: Chunk, names: Names) -> str:
     return " ".join(re.split(r"[\W_]+", stem))
 
 
-def _named(kind: str, of: Iterable[Chunk], names: Names) -> frozenset[str]:
-    """The things of a kind that a document names."""
+def _named(kind: str, of: Sequence[Chunk], names: Names) -> frozenset[str]:
+    """The things of a kind that a document names: if its title names one, that."""
+    titles = {chunk.heading_path[0] for chunk in of if chunk.heading_path}
+    titled = frozenset(name.surface for title in titles for name in names.find(title) if name.kind == kind)
+    if len(titled) == 1:
+        return titled
     texts = {text for chunk in of for text in (chunk.text, *chunk.heading_path)}
     return frozenset(name.surface for text in texts for name in names.find(text) if name.kind == kind)
 
