@@ -9,13 +9,13 @@ that has the fields of a kind. Names no field holds are learned from the words a
 from __future__ import annotations
 
 import re
+from calendar import month_name
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from labkit.graph.fields import Field
 from labkit.graph.names import PERSON, Named, Names
 from labkit.graph.schema import Schema
-from labkit.graph.values import MONTHS
 from labkit.pii.names import names as persons
 from labkit.retrieve.terms import FUNCTION_WORDS
 from labkit.retrieve.text import sentences
@@ -160,7 +160,7 @@ def _announced(chunks: Iterable[Chunk], kinds: Set[str], schema: Schema) -> Iter
     pattern = re.compile(rf"(?<![\w-])({'|'.join(sorted(map(re.escape, called)))}) ({_CAPITALISED.pattern})")
     for text in dict.fromkeys(text for chunk in chunks for text in (*chunk.heading_path, chunk.text)):
         for match in pattern.finditer(text):
-            if match[2] not in schema.labels and match[2][:3].lower() not in MONTHS:
+            if match[2] not in schema.labels and match[2].partition(" ")[0] not in month_name:
                 yield match[2], called[match[1]]
 
 
@@ -265,7 +265,7 @@ def _free(line: str, taken: Sequence[Named]) -> list[tuple[str, int, int]]:
             phrase = match[0]
             while phrase.partition(" ")[0].lower() in FUNCTION_WORDS and " " in phrase:
                 phrase = phrase.partition(" ")[2]
-            if phrase[:3].lower() not in MONTHS:
+            if phrase.partition(" ")[0] not in month_name:
                 found.append((phrase, match.end() - len(phrase), match.end()))
     return found
 

@@ -20,7 +20,6 @@ _THOUSANDS = (
 NUMBER = rf"(?:{_THOUSANDS}|\d+(?:[.,]\d+)?(?!\d|[.,]\d))"
 """A number as people write it, a pattern."""
 _PLAIN = re.compile(NUMBER)
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     "|nov(?:ember)?|dec(?:ember)?)"

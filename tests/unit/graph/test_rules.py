@@ -255,9 +255,7 @@ def test_what_a_document_has_a_field_for_its_sentences_do_not_tell_otherwise():
 
 
 def test_of_what_changes_another_document_may_tell_otherwise_than_a_field():
-    found = extracted(
-        chunk("Robots in service (Hexham): 20", doc_id="d"), chunk("Hexham has 30 robots.", doc_id="e")
-    )
+    found = extracted(chunk("Robots in service (Hexham): 20", doc_id="d"), chunk("Hexham has 30 robots.", doc_id="e"))
     assert {s.number for s in found.statements if s.relation == "site.robots"} == {20, 30}
 
 
