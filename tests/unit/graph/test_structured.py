@@ -277,3 +277,54 @@ def test_who_left_gets_no_answer(changed):
 )  # fmt: skip
 def test_which_end_of_a_comparison_is_asked_for(text, relation, less):
     assert asks_for_less(text, SCHEMA.relation[relation]) is less
+
+
+@pytest.fixture
+def lots():
+    """Lot C-22 lies at two sites that one customer has, and at one of another."""
+    facts = Facts()
+    for site, customer in (("Ostby", "Brandt"), ("Hexham", "Acme"), ("Leeds", "Brandt")):
+        facts.says("lot:C-22", "lot.site", f"site:{site}")
+        facts.says(f"site:{site}", "site.customer", f"customer:{customer}")
+    return facts
+
+
+def test_of_what_is_several_all_are_answered_and_each_cited(lots):
+    found = lots.answer("Where is lot C-22?", Chains("lot.site"))
+    assert (found.value, found.number) == ("Hexham, Leeds, Ostby", None)
+    assert found.why == "Shipped to of C-22: Hexham, Leeds, Ostby"
+    assert found.chunk_ids == ("c2", "c4", "c0")
+
+
+def test_the_order_of_a_list_does_not_depend_on_that_of_the_documents(lots):
+    again = Facts()
+    for site in ("Leeds", "Hexham", "Ostby"):
+        again.says("lot:C-22", "lot.site", f"site:{site}")
+    ask = "Where is lot C-22?", Chains("lot.site")
+    assert again.answer(*ask).value == lots.answer(*ask).value
+
+
+def test_a_chain_over_several_leads_to_all_that_any_of_them_does(lots):
+    found = lots.answer("Whose sites have lot C-22?", Chains("lot.site", "site.customer"))
+    assert found.value == "Acme, Brandt"
+    assert len(found.chunk_ids) == 6
+
+
+def test_a_list_with_a_part_missing_is_no_answer(lots):
+    lots.says("lot:C-22", "lot.site", "site:Thornaby")
+    found = lots.answer("Whose sites have lot C-22?", Chains("lot.site", "site.customer"))
+    assert (found.value, found.why) == ("", "Customer of Thornaby is not recorded.")
+
+
+def test_a_thing_that_points_at_several_is_counted_at_each(lots):
+    lots.says("lot:D-7", "lot.site", "site:Hexham")
+    for site, n in (("Hexham", "2"), ("Ostby", "1")):
+        assert lots.answer(f"How many lots went to {site}?", Chains("count lot.site")).value == n
+
+
+def test_a_list_holds_only_what_its_reader_may_see(lots):
+    lots.says("lot:C-22", "lot.site", "site:Umbra", acl="board")
+    ask = "Where is lot C-22?", Chains("lot.site")
+    assert lots.answer(*ask).value == "Hexham, Leeds, Ostby"
+    board = RequestContext(groups=frozenset({"staff", "board"}), as_of=date(2025, 12, 31))
+    assert lots.answer(*ask, ctx=board).value == "Hexham, Leeds, Ostby, Umbra"
