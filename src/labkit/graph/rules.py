@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from labkit.graph.agreement import agreed
 from labkit.graph.codes import codes
+from labkit.graph.contents import held, phrases_of
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
 from labkit.graph.naming import learn as learned
@@ -24,13 +25,11 @@ from labkit.graph.patterns import Telling, learn, tell
 from labkit.graph.resolve import resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
-from labkit.graph.values import Value, days, number, quantities, since, stated
+from labkit.graph.values import Value, days, since, stated
 from labkit.retrieve.text import Sentence, is_front_matter, sentences
 from labkit.schema import Chunk
 
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
-_NEXT = re.compile(r", (?=[A-Z])")
-"""Where a list whose entries stand behind one another goes on."""
 _LISTED = re.compile(r"(?<=[.!?]), (?=[A-Z])")
 _CLOSING = re.compile(
     r"^\W*(?:\w+ )?regards\b|\byours (?:sincerely|faithfully|truly)\b|\bon behalf of\b", re.IGNORECASE
@@ -70,7 +69,7 @@ class RulesExtractor:
         names = learned(chunks, fields, self.schema)
         coded = codes(chunks, names, fields, self.schema)
         names = Names(names.kinds | {code: kind for kind, code in coded}, self.schema)
-        phrases = _phrases(fields, self.schema)
+        phrases = phrases_of(fields, self.schema)
         named = {chunk.chunk_id: names.find(chunk.text) for chunk in chunks}
         standing = resolve(chunks, named, names, coded)
         in_fields: list[Statement] = []
@@ -131,9 +130,9 @@ class RulesExtractor:
             for field in line:
                 about = names.find(field.about)[:1] if field.about else []
                 row = [name for name in heads if not field.at <= name.start < field.end]
-                held = [name for name in named if field.at <= name.start < field.end]
-                first = [name for name in held if name.start == field.at]
-                for name in held if first else [None]:
+                inside = [name for name in named if field.at <= name.start < field.end]
+                first = [name for name in inside if name.start == field.at]
+                for name in inside if first else [None]:
                     said = self._field(field, name, about or [*row, *current.values(), *topics])
                     if said and (name in [*first, None] or self.schema.relation[said.relation].several):
                         yield said
@@ -146,7 +145,7 @@ class RulesExtractor:
             for relation_name in self.schema.by_label.get(field.label, ()):
                 relation = self.schema.relation[relation_name]
                 if relation.subject == subject.kind:
-                    object_, value = _object(relation, field, name)
+                    object_, value = held(relation, field, name)
                     if object_ or value:
                         return _Said(subject, relation_name, object_, value, field.start, field.end)
         return None
@@ -247,37 +246,6 @@ def _entities(standing: Mapping[tuple[str, str], str]) -> list[Entity]:
         Entity(entity_id=f"{kind}:{name}", kind=kind, name=name, aliases=tuple(sorted(aliases[kind, name])))
         for kind, name in sorted(aliases)
     ]
-
-
-def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named | None, Value | None]:
-    """What a field holds for a relation: a thing of the right kind, or a value of the right form."""
-    if relation.object:
-        return (name, None) if name and name.kind == relation.object else (None, None)
-    if relation.value == "words":
-        words = _words(field)
-        return None, Value(field.at, field.at + len(words), words) if words else None
-    found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
-    if relation.value == "number" and not found and (bare := number(field.value)) is not None:
-        # The unit of a form's number may stand on the form's head only.
-        found = [Value(field.at, field.at + len(field.value), field.value, bare, relation.units[0])]
-    return None, found[0] if found else None
-
-
-def _words(field: Field) -> str:
-    """The words a field holds; '' where it holds a dash."""
-    words = _NEXT.split(field.value)[0].rstrip(".")
-    return words if any(char.isalnum() for char in words) else ""
-
-
-def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
-    """Relation whose values are words → those its fields hold, longest first."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for lines in fields.values():
-        for field in (field for line in lines for field in line):
-            for name in schema.by_label.get(field.label, ()):
-                if schema.relation[name].value == "words" and (phrase := _words(field)):
-                    found[name].add(phrase)
-    return {name: sorted(values, key=lambda value: (-len(value), value)) for name, values in found.items()}
 
 
 _Placed = TypeVar("_Placed", Named, Value)

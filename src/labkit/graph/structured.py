@@ -21,6 +21,7 @@ from labkit.graph.graph import Fact, Graph
 from labkit.graph.route import NAMED, Chains, Meant, comparable, compared, meant, period, without_names
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity
+from labkit.graph.values import days
 from labkit.retrieve.rewrite import asked_day
 from labkit.schema import RequestContext
 
@@ -116,7 +117,8 @@ class Structured:
             return self._compared(asked, rivals)
         if _DIRECTION.search(text) and _EITHER.search(text):
             return Computed("comparison", "", "Of what is to be compared, the graph knows one thing at most.")
-        best = meant(text, asked.named, states, self._schema, self._chains)
+        dated = bool(asked_day(text) or days(text))
+        best = meant(text, asked.named, states, self._schema, self._chains, as_of=dated)
         if best is None:
             return Computed("value", "", "The question names nothing the graph knows.")
         if best.probability < SURE:

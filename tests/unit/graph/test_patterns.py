@@ -135,7 +135,7 @@ def test_numbers_are_read_as_quantities_are():
 
 
 def test_the_words_before_a_number_tell_of_it_wherever_the_thing_stands():
-    texts = ["Spares for Hexham suit its fleet of 20.", "As planned, York keeps a fleet of 44 going."]
-    asked, expected = "Ask Leeds about the fleet of 31.", ("site:Leeds", "site.robots", "31", 31.0)
+    texts = ["Spares for Hexham suit its fleet of 20.", "Leeds sent its fleet of 1,310 home."]
+    asked, expected = "As planned, York keeps a fleet of 44 going.", ("site:York", "site.robots", "44", 44.0)
     assert expected not in told(KNOWN, texts[0], asked)  # right of one thing only
-    assert expected in told(KNOWN | {("site:York", "site.robots"): {"44"}}, *texts, asked)
+    assert expected in told(KNOWN, *texts, asked)

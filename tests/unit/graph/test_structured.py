@@ -328,3 +328,24 @@ def test_a_list_holds_only_what_its_reader_may_see(lots):
     assert lots.answer(*ask).value == "Hexham, Leeds, Ostby"
     board = RequestContext(groups=frozenset({"staff", "board"}), as_of=date(2025, 12, 31))
     assert lots.answer(*ask, ctx=board).value == "Hexham, Leeds, Ostby, Umbra"
+
+
+class Undecided:
+    """Thinks of several chains of one kind, likeliest first."""
+
+    def __init__(self, *chains):
+        self.likely = [Chain((step,), probability) for step, probability in chains]
+
+    def chains(self, states, kind, n):
+        return [chain for chain in self.likely if SCHEMA.relation[chain.steps[0]].subject == kind][:n]
+
+
+def test_who_asks_what_held_on_a_day_asks_for_what_changes():
+    facts = Facts()
+    facts.says("product:Otter", "product.payload", "60 kg", 60.0)
+    facts.says("product:Otter", "product.team", "team:Tooling")
+    thinks = Undecided(("product.payload", 0.5), ("product.team", 0.4))
+    assert facts.answer("On 3 May 2025, in whose hands was the Otter?", thinks).value == "Tooling"
+    assert facts.answer("In whose hands is the Otter?", thinks).value == "60 kg"
+    hardly = Undecided(("product.payload", 0.9), ("product.team", 0.1))
+    assert facts.answer("On 3 May 2025, what did the Otter carry?", hardly).value == "60 kg"
