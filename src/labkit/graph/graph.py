@@ -155,11 +155,25 @@ class Graph:
         return [self.entities[entity_id] for entity_id in self._named_in.get(chunk_id, ())]
 
     def about(self, entity_id: str, ctx: RequestContext) -> list[Fact]:
-        """The facts about an entity that the request may see and that hold, one value for each relation.
+        """The facts about an entity that the request may see and that hold.
 
         Statements the request may not see are left out of them.
         """
-        return [facts[0] for facts in self.told(entity_id, ctx).values()]
+        return [fact for told in self.told(entity_id, ctx).values() for fact in self._held(told, ctx.as_of)]
+
+    def holding(self, entity_id: str, relation: str, ctx: RequestContext) -> list[Fact]:
+        """What the request may see of a relation and what holds: one value, or of a relation that has several all.
+
+        Of several none ends another: each holds from the day it names, as long as a document in force states it. They
+        are in the order of their values.
+        """
+        return self._held(self.told(entity_id, ctx).get(relation, []), ctx.as_of)
+
+    def _held(self, told: Sequence[Fact], as_of: date) -> list[Fact]:
+        known = self.schema.relation.get(told[0].relation) if told else None
+        if known is None or not known.several:
+            return list(told[:1])
+        return sorted((fact for fact in told if _begun(fact, as_of)), key=lambda fact: fact.value.casefold())
 
     def told(self, entity_id: str, ctx: RequestContext) -> dict[str, list[Fact]]:
         """Relation → all values the request may see for it; what holds comes first."""
@@ -172,16 +186,18 @@ class Graph:
         }
 
     def _weight(self, fact: Fact, as_of: date) -> tuple[bool, int, date, int]:
-        begun = any(statement.since is None or statement.since <= as_of for statement in fact.statements)
         newest = max(stated_on(statement, self.chunks) for statement in fact.statements)
         known = self.schema.relation.get(fact.relation)
         settled = known is not None and not known.changes
-        return begun, len(fact.statements) if settled else 0, newest, len(fact.statements)
+        return _begun(fact, as_of), len(fact.statements) if settled else 0, newest, len(fact.statements)
 
     def pointing_at(self, entity_id: str, ctx: RequestContext) -> list[Fact]:
         """The facts whose object an entity is, among those that the request may see and that hold."""
         facts = self._visible(self._pointing.get(entity_id, ()), ctx)
-        return [fact for fact in facts if self.told(fact.subject_id, ctx)[fact.relation][0].object_id == entity_id]
+        return [
+            fact for fact in facts
+            if any(held.object_id == entity_id for held in self.holding(fact.subject_id, fact.relation, ctx))
+        ]  # fmt: skip
 
     def _visible(self, facts: Sequence[Fact], ctx: RequestContext) -> list[Fact]:
         found = []
@@ -195,6 +211,10 @@ class Graph:
 def stated_on(statement: Statement, chunks: Mapping[str, Chunk]) -> date:
     """From when on a statement claims to be true: the day it names, or that of its document."""
     return statement.since or chunks[statement.chunk_id].valid_from or _EVER
+
+
+def _begun(fact: Fact, as_of: date) -> bool:
+    return any(statement.since is None or statement.since <= as_of for statement in fact.statements)
 
 
 def _facts(statements: Iterable[Statement]) -> list[Fact]:

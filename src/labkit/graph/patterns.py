@@ -2,8 +2,8 @@
 
 A field somewhere says that Cranmere has 20 robots; a sentence that names Cranmere and has a 20 in it shows how such
 sentences go, and the next one tells of a site no field mentions (Agichtein and Gravano 2000, *Snowball*). A pattern is
-the words between subject and value and a few around them. It is used if it was mostly right where the value is
-known: of two things, or of one where two words of it carry meaning.
+the words between subject and value and a few around them, or of a number only those before it (*its fleet of 20*). It
+is used if it was mostly right where the value is known: of two things, or of one where two words of it carry meaning.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from labkit.graph.values import NUMBER, Value, number
 from labkit.retrieve.terms import FUNCTION_WORDS
 
 _AROUND = 4  # words before the first and behind the last of subject and value
+_NEAR = 2  # words before a number that tell of it alone
 _BETWEEN = 12  # words between them, at most
 _RIGHT = 0.7  # of the values it finds where one is known
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -89,6 +90,8 @@ def learn(tellings: Sequence[Telling], known: Known, schema: Schema) -> dict[str
                     if made := _generalised(telling, value, foreign.get(name)):
                         source, words = made
                         patterns.setdefault((name, source), Pattern(name, re.compile(source), words))
+                    for near in _beside(telling, value, foreign[name]) if name in foreign else ():
+                        patterns.setdefault((name, near), Pattern(name, re.compile(near), 1))
         kept = [pattern for key, pattern in sorted(patterns.items()) if _holds(pattern, here, known)]
         found[kind] = sorted(kept, key=lambda pattern: -len(pattern.regex.pattern))
     return found
@@ -127,6 +130,22 @@ def _generalised(telling: Telling, value: str, foreign: re.Pattern[str] | None) 
     one, other = slots if subject < match.start() else slots[::-1]
     end = r"\s*" + _literal(after) if after else r"\s*$"
     return f"{_literal(before)}\\s*{one}\\s*{_literal(between)}\\s*{other}{end}", len(words - FUNCTION_WORDS)
+
+
+def _beside(telling: Telling, value: str, foreign: re.Pattern[str]) -> Iterator[str]:
+    """Patterns of the words before a number, and of the one behind it too, wherever the thing stands.
+
+    At least one of them has a meaning.
+    """
+    text, wanted = telling.open, _NUMBER.search(value)
+    match = re.search(rf"(?<![\w,.-]){re.escape(wanted[0])}(?![\w-]|[,.]\d)", text) if wanted else None
+    if match is None or foreign.search(text[: match.start()] + _HERE + text[match.end() :]):
+        return
+    before, behind = _WORD.findall(text[: match.start()])[-_NEAR:], _WORD.findall(text[match.end() :])[:1]
+    for after in ([], behind):
+        words = {word.lower() for word in (*before, *after) if len(word) > 2 and word.isalpha()}
+        if _SUBJECT not in text[match.start() - 3 : match.end() + 3] and words - FUNCTION_WORDS:
+            yield rf"(?<!\w){_literal(before)}\s*(?<![\w.,-]){_NUMBER_VALUE}(?![\w-])\s*{_literal(after)}"
 
 
 def _foreign(schema: Schema, name: str) -> re.Pattern[str]:

@@ -13,12 +13,13 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
+from pathlib import PurePosixPath
 
+from labkit.graph.codes import Codes, bracketed
 from labkit.graph.names import PERSON, Named, Names
 from labkit.retrieve.terms import FUNCTION_WORDS
 from labkit.schema import Chunk
 
-_CODE = re.compile(r" \((?P<code>[A-Z][A-Z0-9-]{1,9})\)")
 _RENAMED = re.compile(
     r",? (?:\((?:formerly|previously|ex|née)|(?:formerly|previously) (?:known as|called)"
     r"|(?:now|is now) (?:known as|called)|(?:has been |was |is )?renamed(?: to| as)?|becomes|is called) (?:the )?",
@@ -28,30 +29,16 @@ _INITIAL = re.compile(r"(?P<initial>\w)\.? ?(?P<rest>\w[\w’'-]+(?: \w[\w’'-]
 _TRAILING = re.compile(r"[ -](?P<number>[A-Z]{1,5}-?\d[\w-]*|\d+(?:\.\d+)+|[A-Z]-\d+)$")
 
 
-def codes(chunks: Iterable[Chunk], names: Names) -> dict[str, str]:
-    """Codes in brackets behind a name that are not names themselves: code → kind.
-
-    What stands behind several things of the kind is a remark: *Hexham (UK)*, *Leeds (UK)*.
-    """
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    behind: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for chunk in chunks:
-        for text in {chunk.text, *chunk.heading_path}:
-            for name, code in _bracketed(text, names):
-                if code not in names.kinds:
-                    found[code][name.kind] += 1
-                    behind[name.kind, code].add(_spelling(name.surface))
-    most = {code: max(sorted(kinds), key=kinds.__getitem__) for code, kinds in sorted(found.items())}
-    return {code: kind for code, kind in most.items() if len(behind[kind, code]) == 1}
-
-
-def resolve(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names) -> dict[tuple[str, str], str]:
+def resolve(
+    chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names, coded: Codes | None = None
+) -> dict[tuple[str, str], str]:
     """(kind, surface) → the surface that stands for the thing.
 
     Args:
         chunks: all of them.
         named: chunk id → the names in its text.
         names: what is known of names.
+        coded: which names their codes stand for.
     """
     counts = Counter((name.kind, name.surface) for found in named.values() for name in found)
     for chunk in chunks:
@@ -67,10 +54,12 @@ def resolve(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names
     behind: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for chunk in chunks:
         for text in {chunk.text, *chunk.heading_path}:
-            for name, code in _bracketed(text, names):
+            for name, code in bracketed(text, names):
                 behind[name.kind, code].add((name.kind, name.surface))
             for one, other in _renamed(text, names):
                 same.join(one, other)
+    for (kind, code), of in (coded or {}).items():
+        same.join((kind, code), (kind, of))
     _by_title(chunks, named, names, same)
     for key, things in sorted(behind.items()):
         if len({same.root(thing) for thing in things & same.keys()}) == 1:
@@ -184,13 +173,6 @@ def _by_initial(surfaces: Sequence[str], same: _Same) -> None:
             same.join((PERSON, fits[0]), (PERSON, surface))
 
 
-def _bracketed(text: str, names: Names) -> Iterable[tuple[Named, str]]:
-    if " (" in text and _CODE.search(text):
-        for name in names.find(text):
-            if match := _CODE.match(text, name.end):
-                yield name, match["code"]
-
-
 def _renamed(text: str, names: Names) -> Iterable[tuple[tuple[str, str], tuple[str, str]]]:
     if _RENAMED.search(text):
         found = names.find(text)
@@ -201,15 +183,23 @@ def _renamed(text: str, names: Names) -> Iterable[tuple[tuple[str, str], tuple[s
 
 
 def _by_title(chunks: Sequence[Chunk], named: Mapping[str, Sequence[Named]], names: Names, same: _Same) -> None:
-    """The number in a title and the one name of that kind in the text mean what the document is about."""
+    """The number in a title or a file's name and the one name of that kind in the text mean what the document is about.
+
+    And so does the one name with the number of that in the title: *Changelog 2.8.8* is about TideOS 2.8.8.
+    """
     texts: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    titles: dict[str, str] = {}
+    titles: dict[str, tuple[str, ...]] = {}
     for chunk in chunks:
         texts[chunk.doc_id] |= {(name.kind, name.surface) for name in named[chunk.chunk_id]}
-        titles[chunk.doc_id] = chunk.heading_path[0] if chunk.heading_path else ""
-    for doc_id, title in titles.items():
-        for name in names.find(title):
+        titles[chunk.doc_id] = (*chunk.heading_path[:1], PurePosixPath(chunk.source_path).stem.replace("_", " "))
+    for doc_id, (*title, file) in titles.items():
+        for name in [name for text in (*title, file) for name in names.find(text)]:
             others = {key for key in texts[doc_id] if key[0] == name.kind and key[1] != name.surface}
             numbered = any(char.isdigit() for char in name.surface)
             if numbered and len(others) == 1 and not any(char.isdigit() for char in next(iter(others))[1]):
                 same.join((name.kind, name.surface), next(iter(others)))
+            number = _TRAILING.search(name.surface)
+            alike = {key for key in others if number and (at := _TRAILING.search(key[1])) and at[0] == number[0]}
+            if len(alike) == 1:
+                same.join((name.kind, name.surface), next(iter(alike)))
+                same.doubtful.add((name.kind, name.surface))

@@ -37,6 +37,9 @@ TALLIED = 0.6
 DATED = 0.4
 """Probability of the likeliest chain from which on what held on a stated day is looked up."""
 
+CHANGES = 0.2
+"""Probability of chains over something that changes from which on they alone are meant as of a day."""
+
 _EVERY = 10_000
 """More chains than begin at any kind."""
 
@@ -167,10 +170,13 @@ def comparable(states: Array, kind: str, schema: Schema, chains: Chains) -> tupl
     return (found[0][0], found[0][1] / total) if total > 0 else None
 
 
-def meant(text: str, named: Sequence[Entity], states: Array, schema: Schema, chains: Chains) -> Meant | None:
+def meant(
+    text: str, named: Sequence[Entity], states: Array, schema: Schema, chains: Chains, *, as_of: bool = False
+) -> Meant | None:
     """The likeliest chain of all that begin at one of the things; of equals that of the first thing.
 
     Things are counted only where the question has a word for it: *who holds the shares in Calder & Voss* has none.
+    Who asks what held on a day asks for something that changes.
 
     Args:
         text: the question without its names.
@@ -178,15 +184,29 @@ def meant(text: str, named: Sequence[Entity], states: Array, schema: Schema, cha
         states: its token states.
         schema: says which steps count.
         chains: scores them.
+        as_of: whether it asks what held on a day; then the probability is the share among what may change.
     """
     may_count = _NUMBER_OF.search(text) is not None
     best = []
     for entity in named:
-        for chain in chains.chains(states, entity.kind, _EVERY):
+        likely: Sequence[Chain] = chains.chains(states, entity.kind, _EVERY)
+        if as_of:
+            likely = _changing(likely, schema)
+        for chain in likely:
             if may_count or not (chain.steps[0] in schema.tallies and chain.steps[0].startswith("count ")):
                 best.append(Meant(entity, *chain))
                 break
     return max(best, key=lambda one: one.probability, default=None)
+
+
+def _changing(likely: Sequence[Chain], schema: Schema) -> Sequence[Chain]:
+    """The chains over something that changes, and those that count, with their share; all where hardly any is meant."""
+    left = [
+        chain for chain in likely
+        if any(step in schema.tallies or schema.relation[step].changes for step in chain.steps)
+    ]  # fmt: skip
+    total = sum(chain.probability for chain in left)
+    return [Chain(chain.steps, chain.probability / total) for chain in left] if total >= CHANGES else likely
 
 
 def period(text: str, today: date) -> Span | None:

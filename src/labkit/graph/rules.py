@@ -10,24 +10,30 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
+from labkit.graph.agreement import agreed
+from labkit.graph.codes import codes
+from labkit.graph.contents import held, phrases_of
 from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
+from labkit.graph.naming import learn as learned
 from labkit.graph.patterns import Telling, learn, tell
-from labkit.graph.resolve import codes, resolve
+from labkit.graph.resolve import resolve
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity, Extraction, Mention, Statement
-from labkit.graph.values import Value, days, number, quantities, since, stated
-from labkit.retrieve.text import Sentence, sentences
+from labkit.graph.values import Value, days, since, stated
+from labkit.retrieve.text import Sentence, is_front_matter, sentences
 from labkit.schema import Chunk
 
 _SPEAKER = re.compile(r"^\[[^\]]{3,20}\] [^:\n]{2,60}: ?|^[^:\n]{2,40} \(\d\d?:\d\d(?::\d\d)?\): ?", re.MULTILINE)
-_NEXT = re.compile(r", (?=[A-Z])")
-"""Where a list whose entries stand behind one another goes on."""
+_LISTED = re.compile(r"(?<=[.!?]), (?=[A-Z])")
+_CLOSING = re.compile(
+    r"^\W*(?:\w+ )?regards\b|\byours (?:sincerely|faithfully|truly)\b|\bon behalf of\b", re.IGNORECASE
+)
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _MOST_SUBJECTS = 4
 """Things of one kind in a sentence above which it is a list of names, not a statement about each."""
@@ -60,11 +66,12 @@ class RulesExtractor:
         """The graph of these chunks; names and phrases are learned from all of them first."""
         found = Extraction(self.name)
         fields = {chunk.chunk_id: rows(chunk.text, self.schema) for chunk in chunks}
-        names = Names.learn(chunks, fields, self.schema)
-        names = Names(names.kinds | codes(chunks, names), self.schema)
-        phrases = _phrases(fields, self.schema)
+        names = learned(chunks, fields, self.schema)
+        coded = codes(chunks, names, fields, self.schema)
+        names = Names(names.kinds | {code: kind for kind, code in coded}, self.schema)
+        phrases = phrases_of(fields, self.schema)
         named = {chunk.chunk_id: names.find(chunk.text) for chunk in chunks}
-        standing = resolve(chunks, named, names)
+        standing = resolve(chunks, named, names, coded)
         in_fields: list[Statement] = []
         in_prose: list[Statement] = []
         for chunk in chunks:
@@ -74,11 +81,12 @@ class RulesExtractor:
                 for name in here
             ]
             topics = [name for heading in chunk.heading_path for name in names.find(heading)]
-            in_fields += [_statement(said, chunk, standing) for said in self._in_fields(lines, here, topics, names)]
-            prose = self._in_prose(chunk.text, here, lines, phrases)
+            about = _without_date(chunk, lines)
+            in_fields += [_statement(said, chunk, standing) for said in self._in_fields(about, here, topics, names)]
+            prose = self._in_prose(chunk, here, lines, phrases)
             in_prose += [_statement(said, chunk, standing) for said in prose]
         in_prose += self._by_patterns(chunks, named, fields, standing, [*in_fields, *in_prose])
-        found.statements = _agreed(in_fields, in_prose, chunks, self.schema)
+        found.statements = agreed(in_fields, in_prose, chunks, self.schema)
         found.entities = _entities(standing)
         return found
 
@@ -122,8 +130,12 @@ class RulesExtractor:
             for field in line:
                 about = names.find(field.about)[:1] if field.about else []
                 row = [name for name in heads if not field.at <= name.start < field.end]
-                if said := self._field(field, starting.get(field.at), about or [*row, *current.values(), *topics]):
-                    yield said
+                inside = [name for name in named if field.at <= name.start < field.end]
+                first = [name for name in inside if name.start == field.at]
+                for name in inside if first else [None]:
+                    said = self._field(field, name, about or [*row, *current.values(), *topics])
+                    if said and (name in [*first, None] or self.schema.relation[said.relation].several):
+                        yield said
             if len(line) == 1 and len(heads) == 1 and not line[0].about:
                 current[heads[0].kind] = heads[0]
 
@@ -133,19 +145,22 @@ class RulesExtractor:
             for relation_name in self.schema.by_label.get(field.label, ()):
                 relation = self.schema.relation[relation_name]
                 if relation.subject == subject.kind:
-                    object_, value = _object(relation, field, name)
+                    object_, value = held(relation, field, name)
                     if object_ or value:
                         return _Said(subject, relation_name, object_, value, field.start, field.end)
         return None
 
     def _in_prose(
-        self, text: str, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
+        self, chunk: Chunk, named: Sequence[Named], lines: Sequence[Sequence[Field]], phrases: Mapping[str, list[str]]
     ) -> Iterator[_Said]:
-        """What sentences outside fields say."""
+        """What sentences outside fields say; a day in a heading is that of the document."""
+        text, heading = chunk.text, _heading(chunk)
         taken = [(field.start, field.end) for line in lines for field in line]
         speakers = [(match.start(), match.end()) for match in _SPEAKER.finditer(text)]
         free = [n for n in named if not _within(n.start, taken) and not _within(n.start, speakers)]
         for sentence in _lines(text):
+            if _CLOSING.search(sentence.text):
+                continue  # who signs a letter, and for whom
             here = [name for name in free if sentence.start <= name.start < sentence.end]
             by_kind: defaultdict[str, list[Named]] = defaultdict(list)
             for name in here:
@@ -168,6 +183,7 @@ class RulesExtractor:
                     values = stated(sentence.text, relation, phrases.get(relation_name, ()))
                     values = [v for v in values if not _within(sentence.start + v.start, taken)]
                     if relation.value == "day":
+                        values = [v for v in values if sentence.start + v.start >= heading]
                         values = _dated(relation, sentence.text, values, begun)
                     for subject, value in _paired(subjects, values, sentence.start):
                         if relation.value == "day" and subject.surface in told:
@@ -180,7 +196,7 @@ class RulesExtractor:
 
 def _lines(text: str) -> Iterator[Sentence]:
     """Sentences; where columns are set with spaces, lines."""
-    for sentence in sentences(text):
+    for sentence in _parted(sentences(text)):
         if "\n" in sentence.text and _COLUMNS.search(sentence.text):
             at = sentence.start
             for line in sentence.text.split("\n"):
@@ -188,6 +204,34 @@ def _lines(text: str) -> Iterator[Sentence]:
                 at += len(line) + 1
         else:
             yield sentence
+
+
+def _without_date(chunk: Chunk, lines: Sequence[Sequence[Field]]) -> Sequence[Sequence[Field]]:
+    """The fields of a chunk without the document's own day, where that stands alone before all others."""
+    if lines and len(lines[0]) == 1 and len(chunk.heading_path) < 2 and chunk.valid_from:
+        first = lines[0][0]
+        alone = len(lines) == 1 or "\n\n" in chunk.text[first.end : lines[1][0].start]
+        day = days(first.value)
+        if alone and day and day[0].text == first.value and day[0].number == chunk.valid_from.toordinal():
+            return lines[1:]
+    return lines
+
+
+def _heading(chunk: Chunk) -> int:
+    """Where the text behind a chunk's heading begins."""
+    line = chunk.text.partition("\n")[0]
+    bare = line.partition(": ")[2] if is_front_matter(line) else line
+    return len(line) + 1 if bare.strip() in chunk.heading_path else 0
+
+
+def _parted(found: Iterable[Sentence]) -> Iterator[Sentence]:
+    """Sentences, also where a list of them was written in one line: *It rained., Cause, It froze.*"""
+    for sentence in found:
+        at = 0
+        for comma in [*_LISTED.finditer(sentence.text), None]:
+            end = comma.start() if comma else len(sentence.text)
+            yield Sentence(sentence.start + at, sentence.start + end, sentence.text[at:end])
+            at = comma.end() if comma else end
 
 
 def _id(name: Named, standing: Mapping[tuple[str, str], str]) -> str:
@@ -204,37 +248,6 @@ def _entities(standing: Mapping[tuple[str, str], str]) -> list[Entity]:
     ]
 
 
-def _object(relation: Relation, field: Field, name: Named | None) -> tuple[Named | None, Value | None]:
-    """What a field holds for a relation: a thing of the right kind, or a value of the right form."""
-    if relation.object:
-        return (name, None) if name and name.kind == relation.object else (None, None)
-    if relation.value == "words":
-        words = _words(field)
-        return None, Value(field.at, field.at + len(words), words) if words else None
-    found = quantities(field.value, relation) if relation.value == "number" else days(field.value)
-    if relation.value == "number" and not found and (bare := number(field.value)) is not None:
-        # The unit of a form's number may stand on the form's head only.
-        found = [Value(field.at, field.at + len(field.value), field.value, bare, relation.units[0])]
-    return None, found[0] if found else None
-
-
-def _words(field: Field) -> str:
-    """The words a field holds; '' where it holds a dash."""
-    words = _NEXT.split(field.value)[0].rstrip(".")
-    return words if any(char.isalnum() for char in words) else ""
-
-
-def _phrases(fields: Mapping[str, Sequence[Sequence[Field]]], schema: Schema) -> dict[str, list[str]]:
-    """Relation whose values are words → those its fields hold, longest first."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for lines in fields.values():
-        for field in (field for line in lines for field in line):
-            for name in schema.by_label.get(field.label, ()):
-                if schema.relation[name].value == "words" and (phrase := _words(field)):
-                    found[name].add(phrase)
-    return {name: sorted(values, key=lambda value: (-len(value), value)) for name, values in found.items()}
-
-
 _Placed = TypeVar("_Placed", Named, Value)
 
 
@@ -243,23 +256,6 @@ def _paired(subjects: Sequence[Named], objects: Sequence[_Placed], offset: int =
     if len(subjects) == 1 or len(objects) == 1:
         return [(s, o) for s in subjects for o in objects]
     return [(min(subjects, key=lambda s: abs(s.start - (o.start + offset))), o) for o in objects]
-
-
-def _agreed(
-    in_fields: Sequence[Statement], in_prose: Sequence[Statement], chunks: Sequence[Chunk], schema: Schema
-) -> list[Statement]:
-    """All statements by chunk; what a document has a field for, its sentences do not tell otherwise.
-
-    But they do tell another day: a field *Date* may be that of the document.
-    """
-    order = {chunk.chunk_id: place for place, chunk in enumerate(chunks)}
-    doc = {chunk.chunk_id: chunk.doc_id for chunk in chunks}
-    fixed: defaultdict[tuple[str, str, str], set[str | float]] = defaultdict(set)
-    for s in in_fields:
-        if schema.relation[s.relation].value != "day":
-            fixed[doc[s.chunk_id], s.subject_id, s.relation].add(s.content)
-    free = [s for s in in_prose if s.content in fixed.get((doc[s.chunk_id], s.subject_id, s.relation), {s.content})]
-    return sorted([*in_fields, *free], key=lambda s: order[s.chunk_id])
 
 
 def _dated(relation: Relation, text: str, found: Sequence[Value], begun: Value | None) -> list[Value]:

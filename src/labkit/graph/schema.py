@@ -51,21 +51,37 @@ class Relation(_Entry):
         object: the kind of the thing it names; '' where it is a value.
         value: what a value looks like.
         units: how a number's unit is written.
+        form: what words look like, a regular expression, where they follow one (a grade: *A+* to *D-*); else ''.
         labels: what its field is called.
         changes: whether it may change in the course of time; then what was stated last holds, else what most state.
+        several: whether it may hold of several at once (a lot lies at several sites); then all that is stated holds.
     """
 
     subject: str
     changes: bool = False
+    several: bool = False
     object: str = ""
     value: Literal["", "number", "day", "words"] = ""
     units: tuple[str, ...] = ()
+    form: str = ""
     labels: tuple[str, ...] = ()
+
+    def written(self) -> re.Pattern[str] | None:
+        """Finds words of its form that stand as a whole; None where they have none.
+
+        Raises:
+            re.error: the form is no pattern that can stand inside another.
+        """
+        return re.compile(rf"(?<![\w+:.,-])(?:{self.form})(?![\w+-]|[.:]\w)") if self.form else None
 
     @model_validator(mode="after")
     def _either(self) -> Relation:
         if bool(self.object) == bool(self.value) or (self.value == "number") != bool(self.units):
             raise ValueError("a relation has either an object or a value, and a number has units")
+        if self.several and self.value in {"number", "day"}:
+            raise ValueError("several numbers or days are no answer: of several there are things or words")
+        if self.form and self.value != "words":
+            raise ValueError("only words have a form")
         if not all(unit.strip() for unit in self.units):
             raise ValueError("a unit is not empty")
         return self
@@ -106,6 +122,10 @@ class Schema(_Entry):
             for kind in filter(None, (relation.subject, relation.object)):
                 if kind not in schema.kind:
                     raise ConfigError(f"Relation {name!r} names the unknown kind {kind!r}", where=file.name)
+            try:
+                relation.written()
+            except re.error as error:
+                raise ConfigError(f"The form of relation {name!r} is no pattern ({error})", where=file.name) from error
         for name in (*schema.count, *schema.sum, *schema.sum.values()):
             if name not in schema.relation:
                 raise ConfigError(f"What is counted names the unknown relation {name!r}", where=file.name)

@@ -21,6 +21,7 @@ from labkit.graph.graph import Fact, Graph
 from labkit.graph.route import NAMED, Chains, Meant, comparable, compared, meant, period, without_names
 from labkit.graph.schema import Relation, Schema
 from labkit.graph.tables import Entity
+from labkit.graph.values import days
 from labkit.retrieve.rewrite import asked_day
 from labkit.schema import RequestContext
 
@@ -116,7 +117,8 @@ class Structured:
             return self._compared(asked, rivals)
         if _DIRECTION.search(text) and _EITHER.search(text):
             return Computed("comparison", "", "Of what is to be compared, the graph knows one thing at most.")
-        best = meant(text, asked.named, states, self._schema, self._chains)
+        dated = bool(asked_day(text) or days(text))
+        best = meant(text, asked.named, states, self._schema, self._chains, as_of=dated)
         if best is None:
             return Computed("value", "", "The question names nothing the graph knows.")
         if best.probability < SURE:
@@ -188,17 +190,23 @@ class Structured:
         return _answered(nothing, f"{_plain(total)} {self._schema.relation[counted].units[0]}", total, facts, why)
 
     def _followed(self, asked: _Asked, best: Meant) -> Computed:
-        here, used, why = best.entity.entity_id, list[Fact](), list[str]()
+        """What the chain leads to; where a relation has several, all that any of them leads to."""
+        here, used, why = [best.entity.entity_id], list[Fact](), list[str]()
+        held: list[Fact] = []
         for name in best.steps:
             nothing = Computed("value", "", "", relation=name, probability=best.probability)
             ctx = self._as_of(asked, name)
-            told = self._graph.told(here, ctx).get(name)
-            if not told:
-                return replace(nothing, why=self._not_recorded(name, here, ctx))
-            used.append(told[0])
-            why.append(f"{self._label(name)} of {self._called(here, ctx)}: {_value(told[0])}")
-            here = told[0].object_id
-        return _answered(nothing, _value(used[-1]), used[-1].statements[0].number, used, ", ".join(why))
+            held = []
+            for thing in here:
+                told = self._graph.holding(thing, name, ctx)
+                if not told:
+                    return replace(nothing, why=self._not_recorded(name, thing, ctx))
+                held += told
+                why.append(f"{self._label(name)} of {self._called(thing, ctx)}: {_list(told)}")
+            used += held
+            here = list(dict.fromkeys(fact.object_id for fact in held))
+        number = held[0].statements[0].number if len(held) == 1 else None
+        return _answered(nothing, _list(held), number, used, "; ".join(why))
 
     def _numbers(self, things: Iterable[str], relation: str, ctx: RequestContext) -> tuple[dict[str, Fact], str]:
         """Thing → what holds of it, a number or a day; and the first thing of which none is known, or ''."""
@@ -277,6 +285,11 @@ def _number(fact: Fact) -> float:
 def _value(fact: Fact) -> str:
     """As most of the statements the asker may see write it, of those that do it as often the first."""
     return Counter(statement.value for statement in fact.statements).most_common(1)[0][0]
+
+
+def _list(facts: Iterable[Fact]) -> str:
+    """Their values, each once."""
+    return ", ".join(dict.fromkeys(map(_value, facts)))
 
 
 def _plain(number: float) -> str:

@@ -55,7 +55,7 @@ def quantities(text: str, relation: Relation) -> list[Value]:
     Numbers of a range (*10–15 kg*) are none.
     """
     found = []
-    for match in _quantity(relation.units).finditer(text):
+    for match in _quantity(relation.units).finditer(text.replace("\n", " ")):
         if (value := number(next(filter(None, match.groups())))) is not None:
             found.append(Value(match.start(), match.end(), match[0], value, relation.units[0]))
     return found
@@ -67,12 +67,20 @@ def stated(text: str, relation: Relation, phrases: Sequence[str] = ()) -> list[V
     Args:
         text: the sentence.
         relation: says of what form they are.
-        phrases: what words may be, longest first; the first that is found counts.
+        phrases: what words of no form may be, longest first; the first that is found counts.
     """
     if relation.value == "number":
         return quantities(text, relation)
     if relation.value == "day":
         return days(text)
+    if written := relation.written():
+        dates = days(text)
+        found = (Value(*match.span(), match[0]) for match in written.finditer(text.replace("\n", " ")))
+        return [
+            value for value in found
+            if (value.start or value.end == len(text) or " " in value.text)  # *A supplier* is no grade
+            and not any(day.start < value.end and value.start < day.end for day in dates)
+        ]  # fmt: skip
     lower = text.lower()
     for phrase in phrases:
         short = len(phrase) <= _SHORT  # a grade or a code: its case is part of it
@@ -97,7 +105,7 @@ def number(text: str) -> float | None:
 def days(text: str) -> list[Value]:
     """Days written in full."""
     found = []
-    for match in _DAY.finditer(text):
+    for match in _DAY.finditer(text.replace("\n", " ")):
         if (day := parse_date(match[0])) is not None:
             found.append(Value(match.start(), match.end(), match[0], float(day.toordinal())))
     return found

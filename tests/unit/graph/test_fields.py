@@ -100,9 +100,8 @@ def test_any_text_is_read_and_offsets_point_at_the_values(text):
         for field in row:
             assert field.label in labels
             assert field.value
-            assert text[field.at : field.at + len(field.value)] == field.value
-            assert end <= field.start < field.at < field.end <= len(text)
-            assert "\n" not in text[field.start : field.end]
+            assert text[field.at : field.at + len(field.value)].replace("\n", " ") == field.value
+            assert end <= field.start <= field.at < field.end <= len(text)
             end = field.end
 
 
@@ -123,3 +122,30 @@ def test_the_bar_behind_an_empty_field_is_no_value():
 
 def test_a_dictionary_without_labels_has_no_fields():
     assert rows("Site: Hexham\n: x", Schema(kind={}, relation={})) == []
+
+
+def test_a_table_set_with_tabs_or_spaces_has_its_labels_in_a_line_above():
+    text = "Site\tRobots in service\tWarehouse system\nHexham\t20\tMovara\nLeeds   30   –"
+    assert fields(text) == [
+        [("site", "", "Hexham"), ("robots in service", "", "20"), ("warehouse system", "", "Movara")],
+        [("site", "", "Leeds"), ("robots in service", "", "30")],
+    ]
+    (row, _) = rows(text, SCHEMA)
+    assert [text[field.at : field.end].strip() for field in row] == ["Hexham", "20", "Movara"]
+
+
+def test_the_last_cell_of_a_row_may_go_on_below():
+    assert fields("Incident   Resolved by\nINC-2031   Dario\nAhlgren") == [
+        [("incident", "", "INC-2031"), ("resolved by", "", "Dario Ahlgren")]
+    ]
+
+
+def test_a_table_ends_with_an_empty_line_and_has_known_labels_only():
+    assert fields("Site   City\nHexham   York\n\nLeeds   Hull") == [[("site", "", "Hexham"), ("city", "", "York")]]
+    assert fields("Site   Weather\nHexham   fine") == []
+    assert fields("Site   City\nHexham   York   today") == []
+
+
+def test_a_label_that_ends_a_phrase_is_no_field():
+    assert fields("Review date of the Badge Policy: 2 May 2026.") == []
+    assert fields("He was at the gate. Site: Hexham") == [[("site", "", "Hexham")]]

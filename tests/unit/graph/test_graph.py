@@ -276,3 +276,60 @@ def test_a_graph_about_entities_it_does_not_have_is_refused():
     company.extraction.mentions = []
     with pytest.raises(InputError, match="person:Ann Lee"):
         company.graph()
+
+
+def test_of_a_relation_that_has_several_values_all_hold_in_the_order_of_their_values():
+    company = Company()
+    for site in ("Ostby", "Hexham", "Leeds", "Hexham"):
+        company.say(("lot:C-22", "lot.site", f"site:{site}"))
+    graph = company.graph()
+    assert [fact.value for fact in graph.holding("lot:C-22", "lot.site", reader())] == ["Hexham", "Leeds", "Ostby"]
+    assert [fact.value for fact in graph.about("lot:C-22", reader())] == ["Hexham", "Leeds", "Ostby"]
+    for site in ("Hexham", "Leeds", "Ostby"):
+        assert [fact.subject_id for fact in graph.pointing_at(f"site:{site}", reader())] == ["lot:C-22"]
+
+
+def test_of_any_other_relation_one_value_holds_whatever_contradicts_it():
+    company = Company()
+    for manager in ("Ann Lee", "Bob Ray", "Ann Lee"):
+        company.say(("site:Hexham", "site.customer", f"customer:{manager}"))
+    graph = company.graph()
+    assert [fact.value for fact in graph.holding("site:Hexham", "site.customer", reader())] == ["Ann Lee"]
+    assert graph.pointing_at("customer:Bob Ray", reader()) == []
+    assert (
+        graph.holding("site:Hexham", "site.city", reader()) == graph.holding("site:None", "site.city", reader()) == []
+    )
+
+
+def test_of_several_none_ends_another_but_each_has_its_days_and_its_readers():
+    company = Company().say(("lot:C-22", "lot.site", "site:Hexham"), until=date(2025, 5, 31))
+    company.say(("lot:C-22", "lot.site", "site:Leeds"), since=date(2025, 1, 1))
+    company.say(("lot:C-22", "lot.site", "site:Ostby"), true_since=date(2026, 1, 1))
+    company.say(("lot:C-22", "lot.site", "site:Umbra"), acl=("board",))
+    graph = company.graph()
+
+    def held(ctx):
+        return [fact.value for fact in graph.holding("lot:C-22", "lot.site", ctx)]
+
+    assert held(reader(as_of=date(2025, 5, 1))) == ["Hexham", "Leeds"]
+    assert held(reader(as_of=date(2025, 7, 1))) == ["Leeds"]
+    assert held(reader(as_of=date(2026, 7, 1))) == ["Leeds", "Ostby"]
+    assert held(reader("public", "board", as_of=date(2025, 7, 1))) == ["Leeds", "Umbra"]
+    assert graph.pointing_at("site:Ostby", reader()) == []
+
+
+def test_several_that_go_in_a_circle_are_each_told_once():
+    schema = Schema.model_validate(
+        {"kind": {"a": {}}, "relation": {"a.next": {"subject": "a", "object": "a", "several": True}}}
+    )
+    company = Company()
+    company.say()
+    entities = [Entity(entity_id=f"a:{name}", kind="a", name=name) for name in "xyz"]
+    statements = [
+        Statement(subject_id=f"a:{one}", relation="a.next", object_id=f"a:{other}", value=other, chunk_id="c0", start=0,
+                  end=1)
+        for one, other in ("xy", "yz", "zx", "xx", "xz")
+    ]  # fmt: skip
+    graph = Graph(Extraction("rules", entities, [], statements), company.chunks, schema)
+    assert [fact.value for fact in graph.holding("a:x", "a.next", reader())] == ["x", "y", "z"]
+    assert [fact.subject_id for fact in graph.pointing_at("a:x", reader())] == ["a:z", "a:x"]

@@ -132,3 +132,10 @@ def test_the_own_unit_of_a_number_may_stand_behind_it():
 def test_numbers_are_read_as_quantities_are():
     found = told(KNOWN, "Machines counted at Hexham: 20.", "Machines counted at York: 12,5.")
     assert ("site:York", "site.robots", "12,5", 12.5) in found
+
+
+def test_the_words_before_a_number_tell_of_it_wherever_the_thing_stands():
+    texts = ["Spares for Hexham suit its fleet of 20.", "Leeds sent its fleet of 1,310 home."]
+    asked, expected = "As planned, York keeps a fleet of 44 going.", ("site:York", "site.robots", "44", 44.0)
+    assert expected not in told(KNOWN, texts[0], asked)  # right of one thing only
+    assert expected in told(KNOWN, *texts, asked)

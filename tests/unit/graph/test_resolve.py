@@ -1,5 +1,6 @@
+from labkit.graph.codes import codes
 from labkit.graph.names import Names
-from labkit.graph.resolve import codes, resolve
+from labkit.graph.resolve import resolve
 from labkit.graph.schema import Schema
 from labkit.schema import Chunk
 
@@ -17,7 +18,8 @@ def resolved(known, *texts):
     """Kind and surface → what stands for it, of names that are known and texts that use them."""
     chunks = [chunk(text) if isinstance(text, str) else text for text in texts]
     names = Names(known, SCHEMA)
-    names = Names(names.kinds | codes(chunks, names), SCHEMA)
+    coded = codes(chunks, names, {}, SCHEMA)
+    names = Names(names.kinds | {code: kind for kind, code in coded}, SCHEMA)
     return resolve(chunks, {one.chunk_id: names.find(one.text) for one in chunks}, names)
 
 
@@ -62,12 +64,12 @@ def test_a_code_in_brackets_is_the_name_before_it():
 def test_what_stands_in_brackets_elsewhere_or_in_lower_case_is_no_code():
     names = Names({"Kestrel Bearings": "supplier"}, SCHEMA)
     for rest in (" ships (KB).", " (kb)", "(KB)", " (A B)", " (K)", ", not Brandt (KB)"):
-        assert codes([chunk(f"Kestrel Bearings{rest}")], names) == {}
+        assert codes([chunk(f"Kestrel Bearings{rest}")], names, {}, SCHEMA) == {}
 
 
 def test_a_code_that_is_a_name_itself_keeps_its_kind_and_joins_no_other():
     names = {"Kestrel Bearings": "supplier", "KB": "team"}
-    assert codes([chunk("Kestrel Bearings (KB)")], Names(names, SCHEMA)) == {}
+    assert codes([chunk("Kestrel Bearings (KB)")], Names(names, SCHEMA), {}, SCHEMA) == {}
     assert resolved(names, "Kestrel Bearings (KB)")["team", "KB"] == "KB"
 
 

@@ -248,9 +248,15 @@ def test_what_a_document_has_a_field_for_its_sentences_do_not_tell_otherwise():
     record = chunk("Downtime: 35 minutes", "INC-2031", doc_id="d")
     talk = chunk("INC-2031: wait 10 minutes.", doc_id="d")
     again = chunk("INC-2031 took 35 min.", doc_id="d")
-    other = chunk("INC-2031 took 12 minutes.", doc_id="e")
+    other = chunk("INC-2031 took 12 minutes. INC-8830 took 12 minutes.", doc_id="e")
     found = extracted(record, talk, again, other).statements
-    assert [s.number for s in found if s.relation == "incident.downtime"] == [35, 35, 12]
+    assert [s.number for s in found if s.subject_id == "incident:INC-2031"] == [35, 35]
+    assert [s.number for s in found if s.subject_id == "incident:INC-8830"] == [12]
+
+
+def test_of_what_changes_another_document_may_tell_otherwise_than_a_field():
+    found = extracted(chunk("Robots in service (Hexham): 20", doc_id="d"), chunk("Hexham has 30 robots.", doc_id="e"))
+    assert {s.number for s in found.statements if s.relation == "site.robots"} == {20, 30}
 
 
 def test_a_day_in_a_field_may_be_that_of_the_document():
@@ -279,3 +285,35 @@ def test_a_word_of_the_name_of_a_thing_is_no_value_of_it():
     known = "Site: York Depot | City: Selby\nSite: Leeds | City: York"
     assert said(known, "York Depot is fine.") == set()
     assert said(known, "Leeds is not far from York Depot; York is nearer.") <= {("site:Leeds", "site.city", "York")}
+
+
+def test_a_list_written_in_one_line_is_several_sentences():
+    text = "At Hexham they had INC-2031., Cause, INC-2031 was on 1 July 2025., Remarks, INC-2031 took 12 minutes."
+    told = said("Site: Hexham", text)
+    assert ("incident:INC-2031", "incident.date", "1 July 2025") in told
+    assert ("incident:INC-2031", "incident.downtime", "12 minutes") in told
+
+
+def test_a_day_in_a_heading_is_that_of_the_document():
+    page = chunk("Visit report Hexham, 2 May 2024\n\nIt rains.", "Visit report Hexham, 2 May 2024")
+    assert extracted("Site: Hexham", page).statements == []
+
+
+def test_who_signs_a_letter_is_related_to_nobody():
+    assert said("Customer: Acme Foods", "Regards, Ann Lee, Acme Foods") == set()
+    assert said("Customer: Acme Foods", "Ann Lee, for and on behalf of Acme Foods.") == set()
+
+
+def test_the_day_alone_before_all_fields_is_that_of_the_document():
+    def ticket(text, day):
+        one = chunk(text, "INC-2031")
+        return [s.value for s in extracted(one.model_copy(update={"valid_from": day})).statements]
+
+    assert ticket("INC-2031\n\nDate: 2025-03-09", date(2025, 3, 9)) == []
+    assert ticket("INC-2031\n\nDate: 2025-03-09", date(2025, 3, 10)) == ["2025-03-09"]
+    assert ticket("INC-2031\n\nDate: 2025-03-09\nDowntime: 9 min", date(2025, 3, 9)) == ["2025-03-09", "9 min"]
+
+
+def test_a_field_of_a_relation_that_has_several_values_holds_all_its_names():
+    told = said("Site: Hexham | City: York", "Site: Leeds", "Lot: C-22 | Shipped to: Hexham, Leeds")
+    assert told == {("lot:C-22", "lot.site", "site:Hexham"), ("lot:C-22", "lot.site", "site:Leeds")}

@@ -85,6 +85,9 @@ WRONG = {
         "relation.site.city",
     ),
     "has a number without a unit": (GOOD.replace('units = ["pieces"]\n', ""), "relation.lot.pieces"),
+    "has several numbers": (GOOD.replace('"number"', '"number"\nseveral = true'), "relation.lot.pieces"),
+    "has a form of what is no words": (GOOD.replace('"number"', '"number"\nform = "A"'), "relation.lot.pieces"),
+    "has a form that is no pattern": (GOOD.replace('"words"', '"words"\nform = "("'), "'site.city'"),
     "has words with a unit": (GOOD.replace('"words"', '"words"\nunits = ["m"]'), "relation.site.city"),
     "has a value of no known form": (GOOD.replace('"words"', '"sentence"'), "relation.site.city.value"),
     "names an unknown kind as subject": (

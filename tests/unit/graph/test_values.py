@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from labkit.graph import values as reading
 from labkit.graph.schema import Relation, Schema
-from labkit.graph.values import days, quantities, since
+from labkit.graph.values import days, quantities, since, stated
 
 SHIPPED = Schema.load().relation
 
@@ -176,3 +176,24 @@ def test_the_day_from_which_on_something_is_so(cue):
 @pytest.mark.parametrize("text", ["", "x", "12 kg", "1,2,3", "1.2.3", "-1", "1,23,456"])
 def test_what_is_no_number(text):
     assert reading.number(text) is None
+
+
+GRADE = Relation(subject="supplier", value="words", form="[A-D][+-]?")
+
+
+def test_words_of_a_form_are_found_wherever_they_stand_as_a_whole():
+    assert [value.text for value in stated("Kestrel is rated B+ now.", GRADE)] == ["B+"]
+    assert [value.text for value in stated("It fell from B to C-.", GRADE)] == ["B", "C-"]
+    assert stated("A supplier in Building-B, type BB or B2.", GRADE) == []
+    assert [value.text for value in stated("A", GRADE)] == ["A"]
+
+
+def test_a_form_does_not_reach_into_a_day_or_a_time():
+    amount = Relation(subject="policy", value="words", form=r"\d+ [A-Za-z]+")
+    assert [value.text for value in stated("Since 3 May 2024 at 13:16 on site, 30 days", amount)] == ["30 days"]
+
+
+def test_a_line_may_end_inside_a_day_or_a_quantity():
+    assert [value.text for value in days("on 24\nFebruary 2025.")] == ["24 February 2025"]
+    pieces = Relation(subject="lot", value="number", units=("pieces",))
+    assert [value.number for value in quantities("of 12\npieces", pieces)] == [12]
