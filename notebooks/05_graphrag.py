@@ -632,7 +632,7 @@ print(f"\n{hero.text}\n    {computed.value or 'no answer'} ({computed.why})")
 # %% [markdown]
 # Where a number of a known thing is missing it says so: a sum with a hole is a wrong sum. A thing whose link was never
 # read, or that the asker may not read, it does not miss: then the count is short, and silent about it. So always show
-# the list that was counted. LASTQUESTION
+# the list that was counted. The last question is our lot: now a list.
 #
 # ## 8 · When each wins
 #

@@ -237,10 +237,7 @@ class Structured:
 
     def _called(self, thing: str, ctx: RequestContext) -> str:
         """A name of a thing that stands in a passage the asker may see."""
-        entity = self._graph.entities[thing]
-        texts = [chunk.text for chunk in self._graph.mentioning(thing, ctx)]
-        names = (entity.name, *entity.aliases)
-        return next((name for name in names if any(name in text for text in texts)), f"one {entity.kind}")
+        return self._graph.name_of(thing, ctx) or f"one {self._graph.entities[thing].kind}"
 
 
 def tally(text: str, step: str, schema: Schema) -> str:
