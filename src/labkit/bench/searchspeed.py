@@ -78,7 +78,8 @@ def growth(real: Rows, asked: Asked, encoder: Embedder, *, sizes: Sequence[int],
             found |= latency(f"hybrid_{name}", seconds, seed)
             found[f"ann_recall_at_10_{name}"] = _ann_recall(store, asked, vectors)
             if n == min(sizes) and isinstance(encoder, TokenEmbedder):
-                reranker = Reranker(store, encoder, LateInteraction.shipped(), remembered=0)
+                # Remembers the question that is being asked, which its chains need too, and none before it.
+                reranker = Reranker(store, encoder, LateInteraction.shipped(), remembered=1)
                 found |= latency("ask_retrieval", timed(_everything(reranker, store, real), asked), seed)
             found[f"peak_memory_mb_{name}"] = Figure(value=_peak_mb(), unit="MB", n=n, direction="lower")
             if n == 100_000:
