@@ -33,7 +33,6 @@ profile = "ci"
 seed = 7
 
 # %%
-import os
 import re
 from collections import Counter, defaultdict
 from datetime import date
@@ -142,9 +141,9 @@ for fact in graph.about(most.entity_id, staff):
     print(f"    {fact.relation:<18} {fact.value:<36} {where}")
 
 # %% [markdown]
-# A *fact* is what one or more statements say. How good are they? The world knows its own graph, and nobody looked at the
-# *test* documents while the rules were written. *Things* are names found, *relations* lead to a thing, *values* to a
-# number, a day or words; n counts what is true. **Predict:** do rules invent more, or miss more?
+# A *fact* is what one or more statements say. How good are they? The world knows its own graph, and nobody looked at
+# the *test* documents while the rules were written. *Things* are names found, *relations* lead to a thing, *values* to
+# a number, a day or words; n counts what is true. **Predict:** do rules invent more, or miss more?
 
 # %%
 from labkit.bench.truegraph import TrueGraph, scores
@@ -400,9 +399,9 @@ ten = "\n".join(hit.chunk.text for hit in flat.search(whole.text, 10, staff))
 record("themes_ten_passages", themes_in(whole, ten), "", "higher")
 
 # %% [markdown]
-# Read the counts: they are of all years, though one was asked for. Our score asks only whether the true themes are said,
-# not what else is. And this writer tallies for global search and merely quotes for the others; with a language model
-# the order may change. The graph holds causes as a column, and a column can be counted, for the year asked for:
+# Read the counts: they are of all years, though one was asked for. Our score asks only whether the true themes are
+# said, not what else is. And this writer tallies for global search and merely quotes for the others; with a language
+# model the order may change. The graph holds causes as a column, and a column can be counted, for the year asked for:
 
 # %%
 causes = Counter()
@@ -441,7 +440,8 @@ print(f"{passages_read:,} passages of {texts / passages_read:.0f} tokens, each b
 record("calls_with_a_model", calls, "calls", "lower")
 record("tokens_read_over_tokens_of_text", tokens_read / texts, "×", "lower")
 units = -(-texts // 1_200)  # graphrag's own pieces
-print(f"in pieces of 1,200 tokens: {2 * units + built.communities:,} calls, {2 * (1 + prompt / 1_200):.0f} × the text and reports")
+times = 2 * (1 + prompt / 1_200)
+print(f"in pieces of 1,200 tokens: {2 * units + built.communities:,} calls, {times:.0f} × the text, and the reports")
 
 # %% [markdown]
 # Nearly all of it is the prompt, read again for each of our short passages; in graphrag's own pieces it is the last
@@ -490,8 +490,8 @@ except AccessDenied as error:
 # Between one passage and all of them lie chains: *when was the machine hit in this incident first sold?* The incident
 # knows its machine, the machine its date, no passage both. The **hop retriever** asks a small model which chains of the
 # dictionary a question may mean, follows them through the graph, and puts the passages that state their steps in front.
-# It was trained for this dictionary, from phrasings of each relation (`src/labkit/tune/asking`, ten times as long as the
-# dictionary). For yours, write your own and train for minutes: `python -m labkit.tune.chains`.
+# It was trained for this dictionary, from phrasings of each relation (`src/labkit/tune/asking`, ten times as long as
+# the dictionary). For yours, write your own and train for minutes: `python -m labkit.tune.chains`.
 
 # %%
 from labkit.graph.chains import ChainModel
@@ -692,7 +692,8 @@ axes.set_yticks(range(len(kinds)), [f"{kind.replace('_', '-')} ({counted[kind]})
 axes.xaxis.tick_top()
 axes.set_ylabel("type of question (asked)")
 alt = (
-    "Grid of shares by question type and way: flat fails on chains, hop does not; of questions about the whole, global search names most true themes, among others."
+    "Grid of shares by question type and way: flat fails on chains, hop does not; of questions about the whole, "
+    "global search names most true themes, among others."
 )
 data = {"type": list(kinds)} | {way: grid[:, i] for i, way in enumerate(ways)}
 show(figure, alt=alt, data=data)
@@ -741,7 +742,7 @@ scoreboard_row(
     money_lost=result["money_lost_per_100"].value,
     p99_s=result["p99_s"].value,
     cost_per_1000=1000 * 2 * sum(seconds) / len(seconds) / 3600 * lab.core_hour_eur,
-    got_worse=f"a dictionary of {len(schema.relation)} relations and its chain model to keep; a graph to build per index",
+    got_worse=f"a dictionary of {len(schema.relation)} relations and its chain model to keep; one more build per index",
 )
 
 # %% [markdown]
@@ -767,11 +768,11 @@ scoreboard_row(
 #
 # ### Say it at work
 #
-# *"Questions that need one passage were found before. For chains the graph finds all passages where search finds few, and
-# counts come with the list they were made of. It took pages of definitions and more of phrasings, and I can show what
-# one missing line cost. That was on our kind of questions: I would try yours first."*
-# You will be asked: *can the model not extract the graph by itself?* Yes: that many calls, again when documents change,
-# and somebody still has to score it.
+# *"Questions that need one passage were found before. For chains the graph finds all passages where search finds few,
+# and counts come with the list they were made of. It took pages of definitions and more of phrasings, and I can show
+# what one missing line cost. That was on our kind of questions: I would try yours first."* You will be asked: *can the
+# model not extract the graph by itself?* Yes: that many calls, again when documents change, and somebody still has to
+# score it.
 #
 # ### Read next
 #
