@@ -93,8 +93,9 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     if options.limit:
         questions = sample(questions, options.limit, options.seed)
     figures |= _structured(lab, questions, options.seed) | _routes(lab, questions)
-    leaks = safety(ways["hop"], asked, opened, options.seed, _STRANGERS)
-    figures |= {f"hop_{name}": figure for name, figure in leaks.items()}
+    for name in ("flat", "hop"):
+        leaks = safety(ways[name], asked, opened, options.seed, _STRANGERS)
+        figures |= {f"{name}_{key}": figure for key, figure in leaks.items()}
     figures["structured_acl_leaks"] = _structured_leaks(lab, questions, chunks, options.seed)
     figures |= themes(
         options.settings,
@@ -104,6 +105,7 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
         ways["flat"],
         corpus=corpus.index.name,
     )
+    figures["acl_leaks"] = _together([figure for name, figure in figures.items() if name.endswith("_acl_leaks")])
     result = BenchResult(
         bench="graph", profile=options.profile, seed=options.seed, pack=manifest.pack, split=options.split,
         world_version=manifest.world_version, data_sha256=manifest.sha256, figures=figures,
@@ -200,6 +202,14 @@ def _structured_leaks(lab: _Lab, questions: Sequence[Question], chunks: Sequence
         leaks += sum(not ctx.sees(lab.graph.chunks[chunk_id]) for chunk_id in cited)
         asked += 1
     return Figure(value=leaks, unit="passages", n=asked, direction="lower")
+
+
+def _together(leaks: Sequence[Figure]) -> Figure:
+    """What leaked by any way: hits, citations, and passages in the files of graphrag's index."""
+    return Figure(
+        value=sum(figure.value or 0 for figure in leaks), unit="passages", n=sum(figure.n or 0 for figure in leaks),
+        direction="lower",
+    )  # fmt: skip
 
 
 def _mean(values: Sequence[float], seed: int) -> Figure:
