@@ -139,9 +139,9 @@ def stale(chunks: Sequence[Chunk], schema: Schema) -> Graph:
 
 
 def newest_wins_off(chunks: Sequence[Chunk], schema: Schema) -> Graph:
-    """By a data dictionary in which nothing changes."""
+    """Read rightly, and asked by a data dictionary in which nothing changes."""
     settled = {name: r.model_copy(update={"changes": False}) for name, r in schema.relation.items()}
-    return whole(chunks, with_relations(schema, settled))
+    return Graph(RulesExtractor(schema).extract(chunks), chunks, with_relations(schema, settled))
 
 
 def readers_lost(chunks: Sequence[Chunk], schema: Schema) -> Graph:
@@ -188,8 +188,9 @@ def _stale(broken: Told, whole: Told) -> bool:
 def _newest_wins_off(broken: Told, whole: Told) -> bool:
     """Both graphs have both values of one thing, and the broken one prefers that which was stated earlier."""
     has, about = _subjects(broken.graph).keys(), _subjects(whole.graph)
+    held = keys(whole.facts)
     for new in whole.facts:
-        for old in broken.facts:
+        for old in (fact for fact in broken.facts if held.isdisjoint(keys([fact]))):
             same = (new.subject_id, new.relation) == (old.subject_id, old.relation)
             of_it = all(new.subject_id in about.get(key, ()) for key in keys([old]))
             if same and of_it and keys([new]) <= has and _last(old, whole) < _last(new, whole):
@@ -270,7 +271,7 @@ GRAPH_FAULTS: tuple[GraphFault, ...] = (
     ),
     GraphFault(
         code="newest_wins_off",
-        cause="The data dictionary says of nothing that it changes: what most documents state counts, not the last.",
+        cause="The graph is asked as if nothing ever changed: what most documents state counts, not the last.",
         proof="a question answered with what held earlier, while the graph has the later statement too",
         hints=(
             "For some steps the graph tells more than one value. Which of them does it put first?",

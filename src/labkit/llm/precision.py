@@ -11,6 +11,7 @@ Source of the int8 product: FBGEMM (Khudia et al. 2021), through PyTorch's dynam
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -22,6 +23,9 @@ from numpy.typing import NDArray
 
 from labkit.llm.bert import Backend
 from labkit.llm.decoder import Array
+
+_PACKING = threading.Lock()
+"""Filters of warnings belong to the process: two threads that set and restore them would undo each other's."""
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +117,7 @@ def _packed(weight: torch.Tensor) -> Any:
     levels = 63 if _capabilities().isdisjoint({"avx512_vnni", "avx_vnni"}) else 127
     scales = weight.abs().amax(1).clamp_min(1e-12) / levels
     zeros = torch.zeros(len(weight), dtype=torch.long)
-    with warnings.catch_warnings():
+    with _PACKING, warnings.catch_warnings():
         # PyTorch 2.13 announces that these tensors will go, and offers no other int8 product for CPUs yet.
         warnings.filterwarnings("ignore", message="torch.quantize_per_tensor", category=UserWarning)
         rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)

@@ -38,7 +38,7 @@ def test_nothing_leaks(measured):
 @pytest.mark.slow
 def test_rows_hold_every_question_for_every_system(measured):
     result, rows = measured
-    assert {row["system"] for row in rows} == {"default", "dense", "lexical", "rrf", "convex", "llamaindex"}
+    assert {row["system"] for row in rows} == {"default", "flat", "dense", "lexical", "rrf", "convex", "llamaindex"}
     per_system = {system: sum(row["system"] == system for row in rows) for system in {row["system"] for row in rows}}
     assert len(set(per_system.values())) == 1
     assert {row["world_version"] for row in rows} == {result.world_version}

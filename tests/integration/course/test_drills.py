@@ -128,7 +128,7 @@ def test_an_honest_check_agrees_with_the_pilot(second):
 
 CODES = [fault.code for fault in GRAPH_FAULTS]
 OWN = {
-    "label_missing": "Where is lot C-22?",
+    "label_missing": "Where is lot D-03?",
     "merged": "Which response time does SLA-MLH-7 require?",
     "stale_graph": "How many pieces are in V-56?",
     "newest_wins_off": "Who leads the team that maintains the Marten forklift?",
@@ -176,5 +176,5 @@ def test_the_four_sites_of_the_recalled_lot_are_told_to_who_asks_for_both_its_nu
     told = {fact.value for lot in ("lot:C-22", "lot:T-90") for fact in whole.told(lot, STAFF)["lot.site"]}
     assert {"Hexham Yard", "Lilla Edet", "Quay Nine", "Tollgate Park"} <= told
     assert "lot.site" not in third._graph("label_missing").told("lot:C-22", STAFF)
-    assert "Ravelston Gate" in third.ask("merged", OWN["label_missing"], k=3, as_of=None)
-    assert "Ravelston Gate" not in third.ask("stale_graph", OWN["label_missing"], k=3, as_of=None)
+    assert "Ravelston Gate" in third.ask("merged", "Where is lot C-22?", k=3, as_of=None)
+    assert "Ravelston Gate" not in third.ask("stale_graph", "Where is lot C-22?", k=3, as_of=None)
