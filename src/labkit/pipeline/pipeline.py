@@ -43,7 +43,7 @@ HITS = 20
 MAX_TOKENS = 64
 """Longest answer, in the chat model's tokens."""
 
-Facts: TypeAlias = Callable[[str, RequestContext], Answer | None]
+LookUp: TypeAlias = Callable[[str, RequestContext], Answer | None]
 Select: TypeAlias = Callable[[str, Sequence[Hit], RequestContext], list[Passage]]
 Judge: TypeAlias = Callable[[str, Sequence[Passage]], Verdict]
 Attribute: TypeAlias = Callable[[str, str, Sequence[Passage]], Support | None]
@@ -71,7 +71,7 @@ class Pipeline:
         retriever: Retriever,
         chat: ChatModel,
         *,
-        facts: Facts | None = None,
+        facts: LookUp | None = None,
         select: Select,
         judge: Judge | None = None,
         attribute: Attribute | None = None,
