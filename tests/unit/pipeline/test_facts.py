@@ -91,3 +91,30 @@ def test_who_left_is_not_answered():
     gone.cancel.set()
     with pytest.raises(Cancelled):
         facts()(LONGER, gone)
+
+
+@pytest.mark.parametrize(("probability", "said"), [(0.6, "2021"), (0.45, None)])
+def test_the_end_of_a_chain_is_told_only_where_it_is_likely_what_is_asked(probability, said):
+    text = "INC-2031 hit the Heron. The Heron was launched in 2021."
+    chunk = Chunk(chunk_id="c", doc_id="c", source_path="c.md", ordinal=0, text=text, start=0, end=len(text), tokens=9,
+                  content_hash="c", acl=("staff",))  # fmt: skip
+    made = Extraction("rules")
+    for entity_id, name in (("incident:INC-2031", "INC-2031"), ("product:Heron", "Heron")):
+        kind, start = entity_id.partition(":")[0], text.index(name)
+        made.entities.append(Entity(entity_id=entity_id, kind=kind, name=name))
+        made.mentions.append(Mention(entity_id=entity_id, chunk_id="c", start=start, end=start + len(name)))
+    made.statements += [
+        Statement(subject_id="incident:INC-2031", relation="incident.product", object_id="product:Heron", value="Heron",
+                  chunk_id="c", start=0, end=23),
+        Statement(subject_id="product:Heron", relation="product.launched", value="2021", chunk_id="c", start=24,
+                  end=len(text)),
+    ]  # fmt: skip
+
+    class Along:
+        def chains(self, states, kind, n):
+            return [Chain(("incident.product", "product.launched"), probability)] if kind == "incident" else []
+
+    answer = Facts(Graph(made, [chunk], SCHEMA), Along(), Reader())(
+        "When was the machine in INC-2031 launched?", staff()
+    )
+    assert (answer and answer.text) == said
