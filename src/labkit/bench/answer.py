@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
-from labkit.evaluate.corpus import Corpus, gold_paths, prepare_world, read_questions
+from labkit.evaluate.corpus import Corpus, asked_by, gold_paths, prepare_world, read_questions
 from labkit.evaluate.grading import Grade, grade
 from labkit.evaluate.statistics import mean_interval, proportion_interval
 from labkit.llm import embedder
 from labkit.models import resolve
 from labkit.pipeline import build_pipeline
-from labkit.schema import Answer, Answerer, RequestContext
+from labkit.schema import Answer, Answerer
 from labkit.world.chance import stream
 from labkit.world.questions import Question
 
@@ -94,13 +94,6 @@ def ask_all(
         seconds = time.perf_counter() - started
         graded.append((grade(question, answer, gold_of(question, paths), seconds), answer))
     return graded
-
-
-def asked_by(question: Question) -> RequestContext:
-    """A request by the question's asker, with what they may read, on the day they ask."""
-    return RequestContext(
-        principal=question.asker, groups=frozenset(question.groups), tenant="tidewater", as_of=question.as_of
-    )
 
 
 def gold_of(question: Question, paths: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -21,11 +21,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from labkit.bench.answer import LIMITS, asked_by, gold_of, sample
+from labkit.bench.answer import LIMITS, gold_of, sample
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
 from labkit.errors import BenchError
-from labkit.evaluate.corpus import Corpus, gold_paths, prepare_world, read_questions
+from labkit.evaluate.corpus import Corpus, asked_by, gold_paths, prepare_world, read_questions
 from labkit.evaluate.gate import compare
 from labkit.evaluate.grading import Grade, grade
 from labkit.evaluate.statistics import proportion_interval

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labkit.bench.answer import asked_by
+from labkit.evaluate.corpus import asked_by
 from labkit.course.examfaults import EXAM_FAULTS, LEAK, Exam, Item, Stated, honest
 from labkit.course.faults import named
 from labkit.course.sheet import Row, differ, shown, sit, summed

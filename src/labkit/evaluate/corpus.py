@@ -22,6 +22,7 @@ from labkit.ingest.fingerprint import code_fingerprint
 from labkit.llm import Embedder
 from labkit.retrieve import index as build_index
 from labkit.retrieve.index import LAYOUT, late_fingerprint
+from labkit.schema import RequestContext
 from labkit.settings import Settings
 from labkit.world.build import WorldReport, build_world, read_manifest, size_of, world_version
 from labkit.world.pack import load_pack
@@ -143,6 +144,13 @@ def read_questions(world: Path, split: str) -> list[Question]:
         row["evidence"] = tuple((doc_id, start, end) for doc_id, start, end in row["evidence"])
         questions.append(Question(**{name: row[name] for name in names}))
     return questions
+
+
+def asked_by(question: Question) -> RequestContext:
+    """A request by the question's asker, with what they may read, on the day they ask."""
+    return RequestContext(
+        principal=question.asker, groups=frozenset(question.groups), tenant="tidewater", as_of=question.as_of
+    )
 
 
 def gold_paths(world: Path) -> dict[str, frozenset[str]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.errors import ModelError
-from labkit.llm.decoder import Array
+from labkit.llm.weights import Array
 
 _LEFT, _RIGHT = "adapter.left.", "adapter.right."
 

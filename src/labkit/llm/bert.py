@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from labkit.errors import ModelError
 from labkit.llm.adapter import Adapter
-from labkit.llm.decoder import Array, read_safetensors
+from labkit.llm.weights import Array, read_safetensors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 Why it exists: importing transformers' Llama takes seconds, and one-token steps spend most of their time in Python.
 This reads the same safetensors, needs no torch, and yields the same greedy tokens (a test compares both). It is for
 one request at a time on a CPU; batches, GPUs, sampling and other architectures belong to transformers or a server.
+A request may bring a LoRA adapter (Hu et al. 2021): it is added while computing, so one copy of the weights serves all.
 
 It knows nothing about text, prompts or stop tokens. Architecture: Touvron et al. 2023 (Llama); rotary positions: Su
 et al. 2021; grouped key/value heads: Ainslie et al. 2023.
@@ -11,18 +12,22 @@ et al. 2021; grouped key/value heads: Ainslie et al. 2023.
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labkit.errors import ModelError
+from labkit.llm.weights import Array, read_safetensors
 
-Array = NDArray[np.float32]
+if TYPE_CHECKING:
+    from labkit.llm.lora import Lora, LowRank
+
+Choose = Callable[[Array], int]
+"""Picks the next token from the scores of all, shape (vocabulary,)."""
 
 _PREFILL_BLOCK = 256  # positions per forward pass: bounds the size of the attention scores
 
@@ -70,40 +75,76 @@ class Decoder:
         except KeyError as error:
             raise ModelError(f"The checkpoint lacks {error}", where=folder.name) from error
 
-    def generate(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
-        """Yield the most likely next token, up to ``max_tokens`` times; the caller decides when to stop.
+    def generate(
+        self, prompt: Sequence[int], max_tokens: int, adapter: Lora | None = None, choose: Choose | None = None
+    ) -> Iterator[int]:
+        """Yield the next token up to ``max_tokens`` times; the caller decides when to stop.
 
-        ``prompt`` and ``max_tokens`` together must fit ``context``.
+        ``prompt`` and ``max_tokens`` together must fit ``context``. Without ``choose`` it is the most likely token.
         """
-        cache = _Cache(len(self._layers), self._kv_heads, len(prompt) + max_tokens, self._head_dim)
-        for start in range(0, len(prompt), _PREFILL_BLOCK):
-            hidden = self._forward(prompt[start : start + _PREFILL_BLOCK], cache)
+        layers, cache = self._adapted(adapter), self._cache(len(prompt) + max_tokens)
+        last = self._read(prompt, layers, cache)
         for _ in range(max_tokens):
-            token = int(np.argmax(self._head @ _rms_norm(hidden[-1], self._norm, self._eps)))
+            scores = self._scores(last)
+            token = int(np.argmax(scores)) if choose is None else choose(scores)
             yield token
-            hidden = self._forward([token], cache)
+            last = self._forward([token], layers, cache)[-1]
 
-    def logits(self, ids: Sequence[int]) -> Array:
+    def logits(self, ids: Sequence[int], adapter: Lora | None = None) -> Array:
         """Scores of every token after the last of ``ids``, shape (vocabulary,)."""
-        cache = _Cache(len(self._layers), self._kv_heads, len(ids), self._head_dim)
-        hidden = self._forward(ids, cache)
-        scores: Array = self._head @ _rms_norm(hidden[-1], self._norm, self._eps)
-        return scores
+        return self._scores(self._read(ids, self._adapted(adapter), self._cache(len(ids))))
 
-    def _forward(self, ids: Sequence[int], cache: _Cache) -> Array:
+    def log_probabilities(
+        self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: Lora | None = None
+    ) -> list[float]:
+        """Natural logarithm of the probability that each continuation follows ``prompt``, which is read once."""
+        layers, cache = self._adapted(adapter), self._cache(len(prompt) + max(map(len, continuations)))
+        last = self._read(prompt, layers, cache)[None]
+        found = []
+        for tokens in continuations:
+            cache.length = len(prompt)  # forget the continuation before
+            hidden = np.concatenate([last, self._forward(tokens[:-1], layers, cache)]) if len(tokens) > 1 else last
+            scores = self._scores(hidden).astype(np.float64)
+            scores -= scores.max(axis=-1, keepdims=True)
+            chosen = scores[np.arange(len(tokens)), np.asarray(tokens)]
+            found.append(float((chosen - np.log(np.exp(scores).sum(axis=-1))).sum()))
+        return found
+
+    def _adapted(self, adapter: Lora | None) -> list[_Layer]:
+        if adapter is None:
+            return self._layers
+        changes: dict[int, dict[str, LowRank]] = {}
+        for (layer, part), change in adapter.changes.items():
+            changes.setdefault(layer, {})[part] = change
+        return [layer.adapted(changes.get(index, {})) for index, layer in enumerate(self._layers)]
+
+    def _cache(self, positions: int) -> _Cache:
+        return _Cache(len(self._layers), self._kv_heads, positions, self._head_dim)
+
+    def _read(self, ids: Sequence[int], layers: Sequence[_Layer], cache: _Cache) -> Array:
+        """Hidden state (width,) of the last of ``ids``, read block by block."""
+        for start in range(0, len(ids), _PREFILL_BLOCK):
+            hidden = self._forward(ids[start : start + _PREFILL_BLOCK], layers, cache)
+        return cast("Array", hidden[-1])
+
+    def _scores(self, hidden: Array) -> Array:
+        """Scores (…, vocabulary) of the tokens that may follow hidden states (…, width)."""
+        return cast("Array", _rms_norm(hidden, self._norm, self._eps) @ self._head.T)
+
+    def _forward(self, ids: Sequence[int], layers: Sequence[_Layer], cache: _Cache) -> Array:
         """Hidden states (n, width) of ``ids``, which follow what is in the cache."""
         start, n = cache.length, len(ids)
         cos, sin = self._rotation(np.arange(start, start + n, dtype=np.float32))
         # Position i may look at every cached position and at the new ones up to itself.
         future = np.triu(np.ones((n, n), bool), 1) if n > 1 else None
         x: Any = self._embeddings[np.asarray(ids)]
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(layers):
             x = x + self._attend(_rms_norm(x, layer.input_norm, self._eps), layer, index, cache, cos, sin, future)
             y = _rms_norm(x, layer.post_norm, self._eps)
-            gate = y @ layer.gate.T
+            gate: Any = layer.gate(y)
             with np.errstate(over="ignore"):  # exp of a very negative gate is inf, and the gate 0, as it should be
                 gate = gate / (1.0 + np.exp(-gate))
-            x = x + (gate * (y @ layer.up.T)) @ layer.down.T
+            x = x + layer.down(gate * layer.up(y))
         cache.length += n
         return cast("Array", x)
 
@@ -118,9 +159,7 @@ class Decoder:
         future: NDArray[np.bool_] | None,
     ) -> Array:
         n, groups = len(x), self._heads // self._kv_heads
-        q, k, v = (
-            (x @ weight.T).reshape(n, -1, self._head_dim).swapaxes(0, 1) for weight in (layer.q, layer.k, layer.v)
-        )
+        q, k, v = (part(x).reshape(n, -1, self._head_dim).swapaxes(0, 1) for part in (layer.q, layer.k, layer.v))
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
         keys, values = cache.append(index, k, v)
         # (kv heads, queries of a group, head_dim) against that group's one key/value head.
@@ -132,7 +171,7 @@ class Decoder:
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=-1, keepdims=True)
         mixed = (scores @ values).reshape(self._heads, n, self._head_dim)
-        return cast("Array", mixed.swapaxes(0, 1).reshape(n, -1) @ layer.o.T)
+        return layer.o(cast("Array", mixed.swapaxes(0, 1).reshape(n, -1)))
 
     def _rotation(self, positions: Array) -> tuple[Array, Array]:
         exponents = np.arange(0, self._head_dim, 2, dtype=np.float32) / self._head_dim
@@ -141,67 +180,44 @@ class Decoder:
         return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def read_safetensors(folder: Path) -> dict[str, Array]:
-    """All tensors of a folder's safetensors files, as float32.
+class _Linear(NamedTuple):
+    """A weight (outputs, inputs), and what the request's adapter adds to it."""
 
-    bfloat16 is widened here because NumPy has no such type: its 16 bits are the upper half of a float32.
+    weight: Array
+    change: LowRank | None = None
 
-    Raises:
-        ModelError: a file is damaged or holds a type that is not a float.
-    """
-    tensors: dict[str, Array] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        raw = np.memmap(path, dtype=np.uint8, mode="r")
-        try:
-            (size,) = struct.unpack("<Q", raw[:8].tobytes())
-            header = json.loads(raw[8 : 8 + size].tobytes())
-        except (struct.error, ValueError) as error:
-            raise ModelError("Damaged safetensors header", where=f"{folder.name}/{path.name}") from error
-        for name, info in header.items():
-            if name == "__metadata__":
-                continue
-            begin, end = info["data_offsets"]
-            data = raw[8 + size + begin : 8 + size + end]
-            if len(data) != end - begin:
-                raise ModelError("Truncated safetensors file", where=f"{folder.name}/{path.name}")
-            tensors[name] = _as_float32(data, info["dtype"], name).reshape(info["shape"])
-    return tensors
-
-
-def _as_float32(data: NDArray[np.uint8], dtype: str, name: str) -> Array:
-    match dtype:
-        case "F32":
-            return data.view(np.float32)
-        case "F16":
-            return data.view(np.float16).astype(np.float32)
-        case "BF16":
-            wide = data.view(np.uint16).astype(np.uint32)
-            wide <<= 16
-            return wide.view(np.float32)
-        case "I64":  # position ids that old BERT checkpoints carry
-            return data.view(np.int64).astype(np.float32)
-    raise ModelError(f"Tensor {name} has type {dtype}", todo="Save the model as bf16, fp16 or fp32.")
+    def __call__(self, x: Array) -> Array:
+        y = x @ self.weight.T
+        if self.change is not None:
+            a, b = self.change
+            y += (x @ a.T) @ b.T
+        return cast("Array", y)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    q: Array
-    k: Array
-    v: Array
-    o: Array
-    gate: Array
-    up: Array
-    down: Array
+    q: _Linear
+    k: _Linear
+    v: _Linear
+    o: _Linear
+    gate: _Linear
+    up: _Linear
+    down: _Linear
     input_norm: Array
     post_norm: Array
 
     @classmethod
     def read(cls, tensors: dict[str, Array], index: int) -> _Layer:
         at = f"model.layers.{index}."
-        attention = [tensors[f"{at}self_attn.{part}_proj.weight"] for part in "qkvo"]
-        mlp = [tensors[f"{at}mlp.{part}_proj.weight"] for part in ("gate", "up", "down")]
+        attention: list[Any] = [_Linear(tensors[f"{at}self_attn.{part}_proj.weight"]) for part in "qkvo"]
+        mlp: list[Any] = [_Linear(tensors[f"{at}mlp.{part}_proj.weight"]) for part in ("gate", "up", "down")]
         norms = [tensors[f"{at}{part}_layernorm.weight"] for part in ("input", "post_attention")]
         return cls(*attention, *mlp, *norms)
+
+    def adapted(self, changes: Mapping[str, LowRank]) -> _Layer:
+        """The same weights with other changes beside them."""
+        parts: dict[str, Any] = {part: _Linear(getattr(self, part).weight, change) for part, change in changes.items()}
+        return replace(self, **parts) if parts else self
 
 
 class _Cache:

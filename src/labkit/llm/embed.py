@@ -19,7 +19,7 @@ from tqdm import tqdm
 from labkit.errors import EndpointError
 from labkit.llm.adapter import Adapter
 from labkit.llm.bert import Backend, Bert, pool
-from labkit.llm.decoder import Array
+from labkit.llm.weights import Array
 
 if TYPE_CHECKING:
     from pathlib import Path

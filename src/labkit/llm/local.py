@@ -1,42 +1,32 @@
 """A chat model in this process: greedy, streaming, one request at a time.
 
-Two engines produce tokens. Plain Llama checkpoints on a CPU (SmolLM2 is one) run in :mod:`labkit.llm.decoder`, which
-starts in half a second; every other architecture, and CUDA, runs in transformers. Both read the same folder. What
-is common to them lives here: the chat template, limits of context, budget and time, and when to stop.
+An engine (:mod:`labkit.llm.engine`) produces the tokens. What is around it lives here: the chat template, limits of
+context, budget and time, when to stop, which adapter and which format a reply is written with. One copy of the
+weights serves a chat and all its adapted views.
 """
 
 from __future__ import annotations
 
+import copy
 import json
-import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from labkit.errors import BudgetExceeded, InputError, ModelError
-from labkit.llm.decoder import Decoder, is_supported
-from labkit.models import ModelFiles, go_offline
+from labkit.llm.constrain import Constraint, Speller, Vocabulary
+from labkit.llm.engine import Device, Engine, engine
+from labkit.llm.lora import Lora, read_lora
+from labkit.models import ModelFiles
 from labkit.schema import ChatReply, Message, RequestContext, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Device = Literal["auto", "cpu", "cuda"]
-
-_LOOK_S = 0.15  # how long other processes are watched; the clock they are counted by ticks every 0.01 s
 _ROLES = {"system", "user", "assistant"}
-
-
-class Engine(Protocol):
-    """Turns token ids into the next ones, most likely first."""
-
-    context: int
-
-    def generate(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
-        """Yield up to ``max_tokens`` next tokens."""
-        ...
 
 
 class LocalChat:
@@ -59,31 +49,52 @@ class LocalChat:
         enough: Callable[[str], bool] | None = None,
     ) -> None:
         self.name = files.version
-        self._folder, self._device, self._threads = files.path, device, threads
-        self._loading = threading.Lock()
-        self._running = threading.Lock()  # one generation at a time: they would only share the same cores
-        self._engine: Engine | None = None
-        self._text = _Text(files.path)
+        self.adapter: Lora | None = None
+        self._base = _Base(files, device, threads)
+        self._text = self._base.text
         self._enough = enough
 
     def load(self) -> None:
         """Read the weights now instead of at the first question; does nothing the second time."""
-        with self._loading:
-            if self._engine is None:
-                self._engine = _engine(self._folder, self._device, self._threads)
+        self._base.engine()
 
-    def chat(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> ChatReply:
-        """Answer a conversation.
+    def adapted(self, folder: Path) -> LocalChat:
+        """This chat with the LoRA adapter of a folder: a view that shares the weights, named ``base+task@hash``.
+
+        Raises:
+            ModelError: the folder holds no usable adapter, see :func:`labkit.llm.lora.read_lora`.
+            ModelMismatch: it was made for another base.
+            InputError: this chat is adapted already.
+        """
+        if self.adapter is not None:
+            raise InputError(f"{self.name} has an adapter already", todo="Adapt the base instead.")
+        view = copy.copy(self)
+        view.adapter = read_lora(folder, self._base.files)
+        view.name = f"{self.name}+{view.adapter.version}"
+        return view
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int = 64,
+        ctx: RequestContext,
+        constraint: Constraint | None = None,
+    ) -> ChatReply:
+        """Answer a conversation, in the format of ``constraint`` if there is one.
+
+        A reply whose finish reason is ``length`` may be only the beginning of a text of that format.
 
         Raises:
             InputError: no messages, an unknown role, or a prompt too long for the model's context.
+            ModelError: the tokenizer cannot be constrained.
             BudgetExceeded, DeadlineExceeded, Cancelled: the request's own limits; checked before every token.
         """
         prompt = self._prompt(messages, max_tokens, ctx)
         produced: list[int] = []
         finish_reason = "length"
         try:
-            for token in self._tokens(prompt, max_tokens, ctx):
+            for token in self._tokens(prompt, max_tokens, ctx, constraint):
                 if token in self._text.end:
                     finish_reason = "stop"
                     break
@@ -97,13 +108,20 @@ class LocalChat:
                 ctx.budget.spend(usage)
         return ChatReply(text=self._text.decode(produced), usage=usage, finish_reason=finish_reason)
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int = 64, ctx: RequestContext) -> Iterator[str]:
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int = 64,
+        ctx: RequestContext,
+        constraint: Constraint | None = None,
+    ) -> Iterator[str]:
         """As :meth:`chat`, piece by piece as the model produces it; raises the same errors."""
         prompt = self._prompt(messages, max_tokens, ctx)
         produced: list[int] = []
         sent = ""
         try:
-            for token in self._tokens(prompt, max_tokens, ctx):
+            for token in self._tokens(prompt, max_tokens, ctx, constraint):
                 if token in self._text.end:
                     break
                 produced.append(token)
@@ -118,18 +136,39 @@ class LocalChat:
             if ctx.budget is not None:
                 ctx.budget.spend(Usage(prompt_tokens=len(prompt), completion_tokens=len(produced)))
 
+    def score(self, messages: Sequence[Message], choices: Sequence[str], ctx: RequestContext) -> list[float]:
+        """How likely each of ``choices`` is as the beginning of the reply, compared with the others.
+
+        The probabilities of a choice's tokens are multiplied, then the products divided by their sum. They compare
+        choices of about the same length fairly, such as yes and no; a longer one starts at a disadvantage.
+
+        Returns:
+            One number per choice, from 0 to 1; together 1.
+
+        Raises:
+            InputError: no choices or an empty one; and what :meth:`chat` refuses.
+            BudgetExceeded, DeadlineExceeded, Cancelled: the request's own limits; checked before the model runs.
+        """
+        if not choices or not all(choices):
+            raise InputError(f"Not choices to score: {list(choices)!r}", todo="Name one or more texts.")
+        continuations = [self._text.encode_piece(choice) for choice in choices]
+        prompt = self._prompt(messages, sum(map(len, continuations)), ctx)
+        with self._base.running:
+            ctx.check()
+            found = self._base.engine().log_probabilities(prompt, continuations, self.adapter)
+        if ctx.budget is not None:
+            ctx.budget.spend(Usage(prompt_tokens=len(prompt), completion_tokens=sum(map(len, continuations))))
+        shares = np.exp(np.array(found) - max(found))
+        return [float(share) for share in shares / shares.sum()]
+
     def _prompt(self, messages: Sequence[Message], max_tokens: int, ctx: RequestContext) -> list[int]:
         if max_tokens < 1:
             raise InputError(f"max_tokens is {max_tokens}", todo="Ask for at least one token.")
         ctx.check()
-        self.load()
-        assert self._engine is not None
-        prompt = self._text.encode(messages)
-        room = self._engine.context - len(prompt) - max_tokens
-        if room < 0:
+        prompt, context = self._text.encode(messages), self._base.engine().context
+        if len(prompt) + max_tokens > context:
             raise InputError(
-                f"The prompt has {len(prompt)} tokens; {self._engine.context - max_tokens} fit beside an answer of "
-                f"{max_tokens}",
+                f"The prompt has {len(prompt)} tokens; {context - max_tokens} fit beside an answer of {max_tokens}",
                 where=self.name,
                 todo="Give it fewer passages or a shorter question.",
             )
@@ -140,13 +179,32 @@ class LocalChat:
             )
         return prompt
 
-    def _tokens(self, prompt: list[int], max_tokens: int, ctx: RequestContext) -> Iterator[int]:
-        assert self._engine is not None
-        with self._running:
+    def _tokens(
+        self, prompt: list[int], max_tokens: int, ctx: RequestContext, constraint: Constraint | None
+    ) -> Iterator[int]:
+        choose = None if constraint is None else Speller(self._text.vocabulary, constraint)
+        with self._base.running:
             ctx.check()
-            for token in self._engine.generate(prompt, max_tokens):
+            for token in self._base.engine().generate(prompt, max_tokens, self.adapter, choose):
                 ctx.check()
                 yield token
+
+
+class _Base:
+    """What a chat and its adapted views share: the weights, read when first needed, and their lock."""
+
+    def __init__(self, files: ModelFiles, device: Device, threads: int) -> None:
+        self.files, self.text = files, _Text(files.path)
+        self.running = threading.Lock()  # one generation at a time: they would only share the same cores
+        self._device, self._threads = device, threads
+        self._loading = threading.Lock()
+        self._engine: Engine | None = None
+
+    def engine(self) -> Engine:
+        with self._loading:
+            if self._engine is None:
+                self._engine = engine(self.files.path, self._device, self._threads)
+            return self._engine
 
 
 class _Text:
@@ -179,8 +237,17 @@ class _Text:
             if message.get("role") not in _ROLES or "content" not in message:
                 raise InputError(f"Not a chat message: {message!r}", todo="Give each a role and content.")
         text = self._template.render(messages=messages, add_generation_prompt=True, **self._names)
+        return self.encode_piece(text)
+
+    def encode_piece(self, text: str) -> list[int]:
+        """Token ids of a text by itself."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What each token writes; made for the first reply that is constrained."""
+        return Vocabulary(self._tokenizer, self.end)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of produced tokens, without special tokens."""
@@ -204,77 +271,3 @@ def _token_text(token: Any) -> str:
 
 def _refuse(message: str) -> None:
     raise InputError(f"The model's chat template refuses this conversation: {message}")
-
-
-def _engine(folder: Path, device: Device, threads: int) -> Engine:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if device != "cuda" and is_supported(config) and not (device == "auto" and _cuda_present()):
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
-
-        threadpool_limits(threads or _idle_cores(), user_api="blas")
-        return _decoder(folder)
-    return _TransformersEngine(folder, device, threads)
-
-
-@lru_cache(maxsize=1)
-def _decoder(folder: Path) -> Decoder:
-    """One copy of the weights for all chats of this process; a decoder keeps nothing between two calls."""
-    return Decoder(folder)
-
-
-def _idle_cores() -> int:
-    """Cores that nobody else is busy on, at least one.
-
-    NumPy's BLAS threads wait for each other by spinning: with more of them than free cores a token takes five times
-    as long as with one thread. The number changes the speed and not one bit of the result.
-    """
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ours, everybody, started = psutil.Process(), psutil.cpu_times(), time.monotonic()
-    own = sum(ours.cpu_times()[:2])
-    time.sleep(_LOOK_S)
-    idle = psutil.cpu_times().idle - everybody.idle
-    free = (idle + sum(ours.cpu_times()[:2]) - own) / (time.monotonic() - started)
-    return max(1, min(cores, int(free + 0.5)))
-
-
-def _cuda_present() -> bool:
-    """Whether an NVIDIA driver is loaded. Asking PyTorch would import it, two seconds a CPU start need not pay."""
-    import shutil
-
-    if shutil.which("nvidia-smi") is None:
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
-class _TransformersEngine:
-    """Any causal language model that transformers can load."""
-
-    def __init__(self, folder: Path, device: Device, threads: int) -> None:
-        go_offline()
-        import torch
-        from transformers import AutoModelForCausalLM
-
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ModelError(
-                "PyTorch sees no CUDA device", where="LABKIT_DEVICE", todo="Set it to auto or cpu, or check the driver."
-            )
-        if threads:
-            torch.set_num_threads(threads)
-        self._torch = torch
-        self._device = "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
-        # bf16 halves what every token must read from memory; where the CPU lacks it PyTorch emulates it correctly.
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).to(self._device).eval()
-        self.context = int(self._model.config.max_position_embeddings)
-
-    def generate(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
-        torch = self._torch
-        ids, past = torch.tensor([list(prompt)], device=self._device), None
-        for _ in range(max_tokens):
-            with torch.inference_mode():
-                out = self._model(ids, past_key_values=past, use_cache=True, logits_to_keep=1)
-            past, ids = out.past_key_values, out.logits[:, -1:].argmax(dim=-1)
-            yield int(ids)

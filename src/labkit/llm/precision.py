@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from labkit.llm.bert import Backend
-from labkit.llm.decoder import Array
+from labkit.llm.weights import Array
 
 _PACKING = threading.Lock()
 """Filters of warnings belong to the process: two threads that set and restore them would undo each other's."""

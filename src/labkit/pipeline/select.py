@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.llm import Embedder
-from labkit.llm.decoder import Array
+from labkit.llm.tasks import Shown
+from labkit.llm.weights import Array
 from labkit.retrieve.store import search_text
 from labkit.retrieve.text import Sentence, contains, content_words, identifiers, sentences
 from labkit.schema import Chunk, Hit, RequestContext
@@ -112,6 +113,11 @@ class Selector:
             else:
                 last += 1
                 room -= lengths[last]
+
+
+def shown(passage: Passage) -> Shown:
+    """A passage as a tuned model is shown it: under its headings, or its file's path where it has none."""
+    return Shown(" > ".join(passage.chunk.heading_path) or passage.chunk.source_path, passage.text)
 
 
 def context(chunk: Chunk) -> str:

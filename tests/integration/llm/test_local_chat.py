@@ -8,7 +8,8 @@ import pytest
 
 from labkit.errors import BudgetExceeded, Cancelled, DeadlineExceeded, InputError
 from labkit.llm import chat_model
-from labkit.llm.local import LocalChat, _TransformersEngine
+from labkit.llm.engine import TransformersEngine
+from labkit.llm.local import LocalChat
 from labkit.models import resolve
 from labkit.schema import RequestContext, TokenBudget
 from labkit.settings import Settings
@@ -56,14 +57,14 @@ def test_the_numpy_decoder_equals_transformers(chat, files):
     """Same weights in fp32: the same logits to rounding, and the same greedy tokens."""
     import torch
 
-    reference = _TransformersEngine(files.path, "cpu", 0)
+    reference = TransformersEngine(files.path, "cpu", 0)
     reference._model = reference._model.float()
     for text in (ASK[0]["content"], "List three uses of a torque wrench.", "Übersetze: 東京 → ?"):
         prompt = chat._text.encode([{"role": "user", "content": text}])
         with torch.inference_mode():
             wanted = reference._model(torch.tensor([prompt])).logits[0, -1].numpy()
-        assert abs(chat._engine.logits(prompt) - wanted).max() < 1e-2
-        assert list(chat._engine.generate(prompt, 12)) == list(reference.generate(prompt, 12))
+        assert abs(chat._base.engine().logits(prompt) - wanted).max() < 1e-2
+        assert list(chat._base.engine().generate(prompt, 12)) == list(reference.generate(prompt, 12))
 
 
 def test_the_chat_template_equals_transformers(chat, files):
@@ -79,9 +80,9 @@ def test_a_long_prompt_is_read_in_blocks_with_the_same_result(chat, monkeypatch)
     from labkit.llm import decoder
 
     prompt = chat._text.encode([{"role": "user", "content": "count the numbers " + " ".join(map(str, range(60)))}])
-    whole = list(chat._engine.generate(prompt, 5))
+    whole = list(chat._base.engine().generate(prompt, 5))
     monkeypatch.setattr(decoder, "_PREFILL_BLOCK", 17)
-    assert list(chat._engine.generate(prompt, 5)) == whole
+    assert list(chat._base.engine().generate(prompt, 5)) == whole
 
 
 def test_a_prompt_beyond_the_context_is_refused(chat):

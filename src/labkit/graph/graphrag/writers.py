@@ -41,7 +41,7 @@ from graphrag_llm.utils import create_completion_response, structure_completion_
 from labkit.errors import ModelError
 from labkit.graph.graphrag import extractive
 from labkit.llm import Embedder
-from labkit.llm.decoder import Array
+from labkit.llm.weights import Array
 from labkit.retrieve.text import is_rambling
 from labkit.schema import ChatModel, RequestContext
 
