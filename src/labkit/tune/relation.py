@@ -46,11 +46,11 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text about a subject, and the names of the relations it states."""
+    """A text about a subject, and what it states: name of the relation → value."""
 
     text: str
     about: str
-    states: frozenset[str]
+    states: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,19 @@ def invented(rng: random.Random, folder: Path = FOLDER) -> tuple[list[Passage], 
     passages: list[Passage] = []
     asked: list[Asked] = []
     for file in sorted(folder.glob("*.toml")):
-        for relations, names in _kinds(tomllib.loads(file.read_text(encoding="utf-8"))):
+        for relations, names in kinds(file):
             start = len(passages)
             for name in names:
-                passages += _passages(name, relations, rng)
+                passages += passages_about(name, relations, rng)
             here = range(start, len(passages))
             for name in names:
                 asked += (_question(name, relation, passages, here, rng) for relation in relations * _ASKED)
     return passages, asked
 
 
-def _kinds(content: Mapping[str, list[dict[str, list[str]]]]) -> Iterator[tuple[list[Relation], list[str]]]:
-    """The relations of each kind of subject, and the subjects' names."""
+def kinds(file: Path) -> Iterator[tuple[list[Relation], list[str]]]:
+    """The relations of each kind of subject in a file, and the subjects' names."""
+    content: Mapping[str, list[dict[str, list[str]]]] = tomllib.loads(file.read_text(encoding="utf-8"))
     by_kind: defaultdict[str, list[Relation]] = defaultdict(list)
     for row in content["relation"]:
         relation = Relation(**row)  # type: ignore[arg-type]
@@ -87,7 +88,7 @@ def _kinds(content: Mapping[str, list[dict[str, list[str]]]]) -> Iterator[tuple[
         yield relations, content["subjects"][kind]  # type: ignore[call-overload]
 
 
-def _passages(name: str, relations: Sequence[Relation], rng: random.Random) -> Iterator[Passage]:
+def passages_about(name: str, relations: Sequence[Relation], rng: random.Random) -> Iterator[Passage]:
     """Each relation of a subject once, some of them a second time elsewhere."""
     values = {relation.name: rng.choice(relation.values) for relation in relations}
     again = relations if len(relations) < 6 else rng.sample(relations, len(relations) // 2)
@@ -96,7 +97,7 @@ def _passages(name: str, relations: Sequence[Relation], rng: random.Random) -> I
         number = rng.randint(*_STATED)
         stated = {relation.name: relation for relation in left[:number]}
         left = left[number:]
-        yield Passage(_text(name, list(stated.values()), values, rng), name, frozenset(stated))
+        yield Passage(_text(name, list(stated.values()), values, rng), name, {one: values[one] for one in stated})
 
 
 def _text(name: str, stated: Sequence[Relation], values: Mapping[str, str], rng: random.Random) -> str:

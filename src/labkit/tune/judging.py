@@ -1,0 +1,90 @@
+"""Conversations the ``judge`` adapter learns from: statements, and whether the passages support them.
+
+A statement is a sentence that says the same in other words, or a question with an answer. What is not supported is made
+of it: another value of the relation, another subject, the opposite, or the answer to what the passages do not tell.
+Values that stand in the same passages are preferred: those are the mistakes a reader makes.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from labkit.llm.tasks import SUPPORTED, UNSUPPORTED, numbered, prompt_of
+from labkit.tune.context import Context, Readable
+from labkit.tune.dialogue import Dialogue, Turn
+
+TURNS = 6
+"""Statements of a conversation, at most."""
+
+_NEGATED = re.compile(r"\b(is|are|was|were|has|can|will|must|should)\b(?! not)")
+_AS_QUESTION = 0.5  # of the statements with a sentence: put as question and answer all the same
+
+
+def dialogue(context: Context, rng: random.Random, turns: int = TURNS) -> Dialogue | None:
+    """A conversation over a context, half of its statements supported; None where nothing is stated."""
+    facts = rng.sample(list(context.facts), len(context.facts))
+    said: list[Turn] = []
+    if context.asked is not None and context.asked.value:
+        said.append(_own(context, rng))
+    for fact in facts:
+        turn = _turn(fact, context, rng)
+        said += [turn] if turn else []
+    if context.absent:
+        question, guess = rng.choice(list(context.absent))
+        said += [Turn(f"{question} {guess}", UNSUPPORTED, "absent")] * bool(guess)
+    rng.shuffle(said)
+    said = _balanced(said, turns)
+    if not said:
+        return None
+    passages = numbered(context.passages)
+    opening = prompt_of("judge").messages(passages=passages, statement=said[0].user)[1]["content"]
+    further = (turn._replace(user=f"Statement: {turn.user}") for turn in said[1:])
+    return Dialogue("judge", (said[0]._replace(user=opening), *further), context.source)
+
+
+def _own(context: Context, rng: random.Random) -> Turn:
+    asked = context.asked
+    assert asked is not None
+    if asked.wrong and asked.kind != "comparison" and rng.random() < 0.5:
+        return Turn(f"{asked.text} {asked.wrong}", UNSUPPORTED, "value")
+    return Turn(f"{asked.text} {asked.value}", SUPPORTED, "supported")
+
+
+def _turn(fact: Readable, context: Context, rng: random.Random) -> Turn | None:
+    """One statement of a fact, as it is or turned wrong: two of one fact would give each other away."""
+    base = _statement(fact, rng)
+    if base is None or rng.random() < 0.5:
+        return None if base is None else Turn(base, SUPPORTED, "supported")
+    here = [one.value for one in context.facts if one.value in fact.rivals]
+    subjects = [one.subject for one in context.facts if one.relation == fact.relation and one.subject != fact.subject]
+    dice = rng.random()
+    if dice < 0.12 and (opposite := _NEGATED.sub(r"\1 not", base, count=1)) != base and "?" not in base:
+        return Turn(opposite, UNSUPPORTED, "negated")
+    elif dice < 0.4 and subjects and fact.subject in base:
+        other = rng.choice(subjects)
+        if not any(one.subject == other and one.value == fact.value for one in context.facts):
+            return Turn(base.replace(fact.subject, other), UNSUPPORTED, "subject")
+    elif fact.rivals and fact.value in base:
+        rival = rng.choice(here) if here and rng.random() < 0.6 else rng.choice(list(fact.rivals))
+        return Turn(base.replace(fact.value, rival), UNSUPPORTED, "value")
+    return None
+
+
+def _statement(fact: Readable, rng: random.Random) -> str | None:
+    """The fact in words that hold its subject and value as the passages write them."""
+    sentences = [one for one in fact.statements if fact.value in one and fact.subject in one]
+    if sentences and not (fact.questions and rng.random() < _AS_QUESTION):
+        return rng.choice(sentences)
+    return f"{rng.choice(list(fact.questions))} {fact.value}" if fact.questions else None
+
+
+def _balanced(said: list[Turn], turns: int) -> list[Turn]:
+    """As many supported as unsupported statements, in the order they have, at most ``turns``."""
+    kept: list[Turn] = []
+    room = {SUPPORTED: turns // 2, UNSUPPORTED: turns // 2}
+    for turn in said:
+        if room[turn.reply]:
+            room[turn.reply] -= 1
+            kept.append(turn)
+    return kept
