@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     chat_api_key: str = Field("not-needed", description="key for chat_url")
     chat_timeout_s: float = Field(120.0, gt=0, description="seconds before a chat request is given up")
 
+    answer_adapter: str = Field(
+        "",
+        description="a tuned reader for answers: `shipped`, an adapter's folder, or its name at chat_url; '' for none",
+    )
+
     embed_model: str = Field(
         "all-minilm-l6-v2", description="a name from models.toml, a local folder, or hub-id@revision"
     )

@@ -27,6 +27,7 @@ BENCHES = {
     "multihop": "recall over multi-hop questions nobody here wrote (MuSiQue by default)",
     "realfiles": "real runbooks and PEPs: files lost, and what ten obvious questions get",
     "retrieve": "recall, permissions, time, latency and growth of retrieval, beside each path and LlamaIndex",
+    "tune": "the adapters: answers, judgements, extraction, what training them costs, forgetting",
     "world": "repetition, truth and determinism of the generated enterprise",
 }
 """Name → what it measures; the module of the same name holds ``run(options)``."""
@@ -51,7 +52,9 @@ class Options:
     questions: Path | None = None
     """Questions over them."""
     method: str = "flat"
-    """How multi-hop questions are searched: ``flat``, or ``hop`` along links between passages."""
+    """How multi-hop questions are searched: ``flat``, or ``hop`` along links between passages.
+
+    For ``tune``: parts of it to measure, such as ``answer+judge``."""
 
 
 def run(name: str, options: Options, *, json_file: Path | None = None, rows_file: Path | None = None) -> BenchResult:

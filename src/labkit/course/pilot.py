@@ -20,12 +20,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labkit.evaluate.corpus import asked_by
 from labkit.course.examfaults import EXAM_FAULTS, LEAK, Exam, Item, Stated, honest
 from labkit.course.faults import named
 from labkit.course.sheet import Row, differ, shown, sit, summed
 from labkit.course.wrongpart import listed, on_day
 from labkit.errors import InputError
+from labkit.evaluate.corpus import asked_by
 from labkit.llm import Embedder
 from labkit.pipeline import ABSTENTION
 from labkit.retrieve import Index, flat_retriever, open_index

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.evaluate.corpus import asked_by
 from labkit.course.examfaults import Exam
+from labkit.evaluate.corpus import asked_by
 from labkit.evaluate.statistics import proportion_interval
 from labkit.schema import Answerer
 

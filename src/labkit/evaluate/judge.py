@@ -15,6 +15,8 @@ from labkit.errors import EndpointError, InputError
 from labkit.evaluate.agreement import Agreement, agreement
 from labkit.evaluate.grades import HandGrade
 from labkit.llm import Embedder, Prompt, load_prompt
+from labkit.llm.local import LocalChat
+from labkit.llm.tasks import SUPPORTED, UNSUPPORTED, Shown, numbered, prompt_of
 from labkit.retrieve.text import contains, content_words, identifiers, is_negative, sentences, share
 from labkit.schema import ChatModel, Record, RequestContext
 
@@ -108,6 +110,30 @@ class ModelJudge:
             return Judgement(supported=None, reason=str(error))
         verdict = _VERDICT.match(reply)
         return Judgement(supported=verdict[1].lower() == "yes" if verdict else None, reason=reply)
+
+
+class TunedJudge:
+    """The ``judge`` adapter: how likely it finds *yes* rather than *no*, for a statement or an answered question.
+
+    Args:
+        chat: the adapted model, in this process.
+        threshold: probability of *yes* from which something counts as supported.
+    """
+
+    def __init__(self, chat: LocalChat, threshold: float = 0.5) -> None:
+        self._chat, self.threshold = chat, threshold
+        self._prompt = prompt_of("judge")
+        self.version = f"{chat.name}, {self._prompt.version}"
+
+    def __call__(self, question: str, answer: str, evidence: Sequence[str]) -> Judgement:
+        """Judge an answer by the passages it was made from."""
+        likely = self.probability(f"{question} {answer}", [Shown("", passage) for passage in evidence])
+        return Judgement(supported=likely >= self.threshold, reason=f"{likely:.0%} sure that the passages say so")
+
+    def probability(self, statement: str, passages: Sequence[Shown]) -> float:
+        """How likely the passages support a statement, 0 to 1."""
+        messages = self._prompt.messages(passages=numbered(passages), statement=statement)
+        return self._chat.score(messages, [SUPPORTED, UNSUPPORTED], RequestContext())[0]
 
 
 def undecided_rate(judgements: Sequence[Judgement]) -> float | None:

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 
 from labkit.graph.codes import Codes, bracketed
 from labkit.graph.names import PERSON, Named, Names
+from labkit.graph.tables import Entity
 from labkit.retrieve.terms import FUNCTION_WORDS
 from labkit.schema import Chunk
 
@@ -66,6 +67,22 @@ def resolve(
             for thing in sorted(things):
                 same.join(key, thing)
     return same.standing()
+
+
+def entity_id(name: Named, standing: Mapping[tuple[str, str], str]) -> str:
+    """The id of the thing a name means; ``standing`` is from :func:`resolve`."""
+    return f"{name.kind}:{standing.get((name.kind, name.surface), name.surface)}"
+
+
+def entities_of(standing: Mapping[tuple[str, str], str]) -> list[Entity]:
+    """The things that names mean, with their other names."""
+    aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (kind, surface), name in standing.items():
+        aliases[kind, name] += [surface] if surface != name else []
+    return [
+        Entity(entity_id=f"{kind}:{name}", kind=kind, name=name, aliases=tuple(sorted(aliases[kind, name])))
+        for kind, name in sorted(aliases)
+    ]
 
 
 class _Same:

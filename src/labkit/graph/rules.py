@@ -22,9 +22,9 @@ from labkit.graph.fields import Field, rows
 from labkit.graph.names import Named, Names
 from labkit.graph.naming import learn as learned
 from labkit.graph.patterns import Telling, learn, tell
-from labkit.graph.resolve import resolve
+from labkit.graph.resolve import entities_of, entity_id, resolve
 from labkit.graph.schema import Relation, Schema
-from labkit.graph.tables import Entity, Extraction, Mention, Statement
+from labkit.graph.tables import Extraction, Mention, Statement
 from labkit.graph.values import Value, days, since, stated
 from labkit.retrieve.text import Sentence, is_front_matter, sentences
 from labkit.schema import Chunk
@@ -77,7 +77,7 @@ class RulesExtractor:
         for chunk in chunks:
             here, lines = named[chunk.chunk_id], fields[chunk.chunk_id]
             found.mentions += [
-                Mention(entity_id=_id(name, standing), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
+                Mention(entity_id=entity_id(name, standing), chunk_id=chunk.chunk_id, start=name.start, end=name.end)
                 for name in here
             ]
             topics = [name for heading in chunk.heading_path for name in names.find(heading)]
@@ -87,7 +87,7 @@ class RulesExtractor:
             in_prose += [_statement(said, chunk, standing) for said in prose]
         in_prose += self._by_patterns(chunks, named, fields, standing, [*in_fields, *in_prose])
         found.statements = agreed(in_fields, in_prose, chunks, self.schema)
-        found.entities = _entities(standing)
+        found.entities = entities_of(standing)
         return found
 
     def _by_patterns(
@@ -110,7 +110,7 @@ class RulesExtractor:
                     if sentence.start <= name.start < sentence.end and not _within(name.start, taken):
                         at = name.start - sentence.start
                         end = at + name.end - name.start
-                        tellings.append(Telling(sentence.text, _id(name, standing), name.kind, at, end))
+                        tellings.append(Telling(sentence.text, entity_id(name, standing), name.kind, at, end))
                         where.append((chunk, sentence.start, name))
         for place, relation, value in tell(tellings, learn(tellings, known, self.schema)):
             chunk, start, name = where[place]
@@ -234,20 +234,6 @@ def _parted(found: Iterable[Sentence]) -> Iterator[Sentence]:
             at = comma.end() if comma else end
 
 
-def _id(name: Named, standing: Mapping[tuple[str, str], str]) -> str:
-    return f"{name.kind}:{standing.get((name.kind, name.surface), name.surface)}"
-
-
-def _entities(standing: Mapping[tuple[str, str], str]) -> list[Entity]:
-    aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for (kind, surface), name in standing.items():
-        aliases[kind, name] += [surface] if surface != name else []
-    return [
-        Entity(entity_id=f"{kind}:{name}", kind=kind, name=name, aliases=tuple(sorted(aliases[kind, name])))
-        for kind, name in sorted(aliases)
-    ]
-
-
 _Placed = TypeVar("_Placed", Named, Value)
 
 
@@ -277,8 +263,8 @@ def _within(at: int, spans: Sequence[tuple[int, int]]) -> bool:
 def _statement(said: _Said, chunk: Chunk, standing: Mapping[tuple[str, str], str]) -> Statement:
     value, object_ = said.value, said.object
     return Statement(
-        subject_id=_id(said.subject, standing), relation=said.relation,
-        object_id=_id(object_, standing) if object_ else "",
+        subject_id=entity_id(said.subject, standing), relation=said.relation,
+        object_id=entity_id(object_, standing) if object_ else "",
         value=object_.surface if object_ else value.text if value else "",
         number=value.number if value else None, unit=value.unit if value else "",
         since=date.fromordinal(int(said.since.number or 1)) if said.since else None,

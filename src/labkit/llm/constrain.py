@@ -11,19 +11,21 @@ Method: Willard and Louf 2023 ("Efficient Guided Generation"), without its autom
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from labkit.errors import InputError, ModelError
-from labkit.llm.tasks import ABSTENTION
+from labkit.llm.tasks import ABSTENTION, ANSWER
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from labkit.llm.weights import Array
+
+MOST_QUOTES = 4
+"""Quotations of one answer, at most: as many as there are passages for questions over several."""
 
 _NO_BYTE = 256  # where the first byte of a token that writes nothing would be
 _WORD = {*b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", *range(0x80, 0x100)}
@@ -45,42 +47,50 @@ class Constraint(Protocol):
         ...
 
 
-class Citations:
-    """Free text that ends in a citation, as ``… 18 N·m [2].``, or the abstention and nothing else.
+class Quotations:
+    """Lines ``[2] words of passage 2``, then a line ``Answer: …``; or the abstention and nothing else.
 
-    Brackets hold a number of a passage and serve no other purpose.
+    What is quoted stands in the passage it names, character by character, where runs of white space count as one space.
+    The answer is free. At most :data:`MOST_QUOTES` passages are quoted, so that an end comes.
 
     Args:
-        passages: how many there are to cite, numbered from 1; with none there is only the abstention.
-        abstention: the text that needs no citation.
-
-    Raises:
-        InputError: fewer than no passages.
+        passages: as they are shown, numbered from 1; with none there is only the abstention.
+        abstention: the text that needs no quotation.
     """
 
-    def __init__(self, passages: int, *, abstention: str = ABSTENTION) -> None:
-        if passages < 0:
-            raise InputError(f"There are {passages} passages to cite")
-        numbers = [str(number) for number in range(1, passages + 1)]
-        cited = rf"\[(?:{'|'.join(numbers)})\]"
-        self._abstention = abstention.encode()
-        self._beginnings = {number[:length] for number in ["", *numbers] for length in range(len(number) + 1)}
-        self._passages = passages
-        self._begun = re.compile(rf"\s*(?:[^\s\[\]](?:[^\[\]]|{cited})*(?:\[(?P<open>\d*))?)?".encode())
-        self._whole = re.compile(rf"\s*[^\s\[\]](?:[^\[\]]|{cited})*{cited}[.!?]?".encode())
+    def __init__(self, passages: Sequence[str], *, abstention: str = ABSTENTION) -> None:
+        self._shown = [(f"[{place}] ".encode(), _spellable(passage)) for place, passage in enumerate(passages, 1)]
+        self._abstention, self._answer = abstention.encode(), ANSWER.encode()
 
     def viable(self, text: bytes) -> bool:
         """See :class:`Constraint`."""
         if self._abstention.startswith(text):
             return True
-        if not self._passages or text.startswith(self._abstention):
+        *done, last = text.split(b"\n")
+        if len(done) > MOST_QUOTES or not all(map(self._is_quotation, done)):
             return False
-        begun = self._begun.fullmatch(text)
-        return begun is not None and (begun["open"] or b"").decode() in self._beginnings
+        answers = bool(done) and self._answer.startswith(last[: len(self._answer)])
+        if answers and not last[len(self._answer) :][:1].isspace():
+            return True
+        return len(done) < MOST_QUOTES and self._is_begun(last)
 
     def complete(self, text: bytes) -> bool:
         """See :class:`Constraint`."""
-        return text == self._abstention or (self.viable(text) and self._whole.fullmatch(text) is not None)
+        said = text.rpartition(b"\n")[2]
+        answered = said.startswith(self._answer) and bool(said[len(self._answer) :].strip())
+        return text == self._abstention or (answered and self.viable(text))
+
+    def _is_begun(self, line: bytes) -> bool:
+        """Whether a line is, or may become, a quotation."""
+        return any(
+            head.startswith(line[: len(head)])
+            and any(line[len(head) :] in words for words in passage)
+            and not line[len(head) :][:1].isspace()
+            for head, passage in self._shown
+        )
+
+    def _is_quotation(self, line: bytes) -> bool:
+        return self._is_begun(line) and any(line.startswith(head) and line != head for head, _ in self._shown)
 
 
 class Lines:
@@ -101,9 +111,9 @@ class Lines:
     def __init__(self, passage: str, relations: Sequence[str]) -> None:
         if bad := [name for name in relations if name != " ".join(name.split()) or not name or "|" in name]:
             raise InputError(f"Not a name of a relation: {bad[0]!r}", todo="Use one line without '|'.")
-        # No field holds a line break, so none reaches over one here. Unprintable includes what no token can spell.
-        pieces = "".join(c if c.isprintable() or c.isspace() else "|" for c in passage).split("|")
-        self._passage = "\n".join(" ".join(piece.split()) for piece in pieces).encode() if relations else b""
+        # No field holds a line break, so none reaches over one here.
+        pieces = [piece for part in passage.split("|") for piece in _spellable(part)]
+        self._passage = b"\n".join(pieces) if relations else b""
         self._relations = [f" {name} ".encode() for name in relations]
 
     def viable(self, text: bytes) -> bool:
@@ -214,6 +224,12 @@ class Speller:
 
     def _viable(self, text: bytes) -> bool:
         return self._constraint.viable(text) and _is_text(text, whole=False)
+
+
+def _spellable(passage: str) -> list[bytes]:
+    """A passage with single spaces, parted where it holds what no token can spell."""
+    pieces = "".join(c if c.isprintable() or c.isspace() else "\0" for c in passage).split("\0")
+    return [" ".join(piece.split()).encode() for piece in pieces if piece.strip()]
 
 
 def _is_text(text: bytes, *, whole: bool) -> bool:

@@ -71,6 +71,7 @@ class LocalChat:
         view = copy.copy(self)
         view.adapter = read_lora(folder, self._base.files)
         view.name = f"{self.name}+{view.adapter.version}"
+        view._enough = None  # an adapter was taught where to stop
         return view
 
     def chat(

@@ -1,6 +1,8 @@
 """The three tasks a small model is tuned for, as text: what it is shown, and how its reply is read.
 
-``answer``: numbered passages and a question; the reply is a few words and ``[n]``, or :data:`ABSTENTION`. ``judge``:
+``answer``: numbered passages and a question; the reply quotes them, ``[n] words of passage n``, and ends with a line
+``Answer: …``, or it is :data:`ABSTENTION`. Quoting first is what makes a small model read: to find the sentence and to
+find the answer in it are two easy steps instead of a hard one, and a quotation can be checked. ``judge``:
 numbered passages and a statement; the reply is ``yes`` or ``no``. ``extract``: one passage; the reply is a line
 ``subject | relation | object`` for each fact, or nothing. Training and running share this module, so that what is
 learned is what is asked. It knows nothing about models, adapters or where passages come from.
@@ -20,10 +22,13 @@ TASKS: tuple[Task, ...] = ("answer", "judge", "extract")
 ABSTENTION = "Not in the passages."
 """What the answer adapter says where the passages do not answer."""
 
+ANSWER = "Answer: "
+"""How the last line of an answer begins."""
+
 SUPPORTED, UNSUPPORTED = "yes", "no"
 
 _PROMPTS: dict[Task, str] = {"answer": "cite", "judge": "support", "extract": "tuples"}
-_CITED = re.compile(r"\s*\[(\d+)\]")
+_QUOTED = re.compile(r"\[(\d+)\]\s*(\S.*)")
 
 
 class Shown(NamedTuple):
@@ -33,16 +38,28 @@ class Shown(NamedTuple):
     text: str
 
 
+class Quote(NamedTuple):
+    """Words of a passage, the number of which counts from 1; runs of white space are single spaces."""
+
+    place: int
+    words: str
+
+
 class Cited(NamedTuple):
     """A reply to a question, read.
 
     Attributes:
-        text: the answer without its citations; '' where it abstains.
-        places: numbers of the passages it cites, from 1, each once, in order.
+        text: the answer; '' where it abstains.
+        quotes: what it rests on, in order.
     """
 
     text: str
-    places: tuple[int, ...]
+    quotes: tuple[Quote, ...]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Numbers of the passages it quotes, each once, in order."""
+        return tuple(dict.fromkeys(quote.place for quote in self.quotes))
 
 
 class Triple(NamedTuple):
@@ -75,22 +92,27 @@ def titled(passage: Shown) -> str:
 
 
 def cited(text: str, passages: int) -> Cited:
-    """Read a reply of the answer adapter; numbers of passages that were not shown are left out.
+    """Read a reply of the answer adapter; what is no quotation of a passage that was shown is left out.
+
+    A reply without a quotation or without an answer says nothing: it counts as an abstention.
 
     Args:
         text: the reply.
         passages: how many it was shown.
     """
-    said = _CITED.sub("", text).strip()
-    if said.rstrip(".").casefold() == ABSTENTION.rstrip(".").casefold():
-        return Cited("", ())
-    places = dict.fromkeys(int(number) for number in _CITED.findall(text))
-    return Cited(said, tuple(place for place in places if 1 <= place <= passages))
+    quotes, said = [], ""
+    for line in text.split("\n"):
+        if match := _QUOTED.match(line):
+            quotes.append(Quote(int(match[1]), match[2].strip()))
+        elif line.startswith(ANSWER):
+            said = line.removeprefix(ANSWER).strip()
+    kept = tuple(quote for quote in dict.fromkeys(quotes) if 1 <= quote.place <= passages)
+    return Cited(said, kept) if said and kept else Cited("", ())
 
 
-def answered(value: str, places: Sequence[int]) -> str:
+def answered(value: str, quotes: Sequence[Quote]) -> str:
     """A reply as the answer adapter is taught to write it."""
-    return f"{value} {''.join(f'[{place}]' for place in places)}"
+    return "\n".join([*(f"[{quote.place}] {quote.words}" for quote in quotes), f"{ANSWER}{value}"])
 
 
 def triples(text: str) -> list[Triple]:

@@ -14,12 +14,14 @@ from labkit.graph.chains import ChainModel
 from labkit.graph.hop import HopRetriever
 from labkit.llm import Embedder, chat_model, embedder
 from labkit.llm.local import LocalChat
+from labkit.llm.shipped import shipped
 from labkit.pipeline.abstain import EvidenceRule
 from labkit.pipeline.facts import Facts
 from labkit.pipeline.pipeline import Pipeline, is_answered
+from labkit.pipeline.reader import Reader
 from labkit.pipeline.select import Selector
 from labkit.retrieve import Index, Reranker, Rewriter, Search, open_index, ranker
-from labkit.schema import Retriever, Versions
+from labkit.schema import ChatModel, Retriever, Versions
 from labkit.settings import Settings
 
 
@@ -30,6 +32,7 @@ def build_pipeline(
     world: str | None = None,
     rule: EvidenceRule | None = None,
     retrieval: Callable[[Index, Embedder], Retriever] | None = None,
+    facts: bool = True,
 ) -> Pipeline:
     """The index and its graph, the chat model of ``settings``, and the default rules.
 
@@ -39,6 +42,7 @@ def build_pipeline(
         world: if given, the world version the index must belong to.
         rule: when to abstain; None takes the calibrated default.
         retrieval: makes another retriever of the open index; the graph is then left out.
+        facts: let the graph answer what it can before passages are read.
 
     Raises:
         IndexMissing, IndexMismatch, StoreError: the index cannot be used.
@@ -50,13 +54,14 @@ def build_pipeline(
     encoder = embedder(settings)
     with _collector_paused():
         opened = _opened(index_dir, settings, encoder, world)
-        retriever, facts = (retrieval(opened, encoder), None) if retrieval else _by_graph(opened, encoder)
+        retriever, known = (retrieval(opened, encoder), None) if retrieval else _by_graph(opened, encoder)
     return Pipeline(
         retriever,
         chat,
-        facts=facts,
+        facts=known if facts else None,
         select=Selector(encoder),
         judge=rule,
+        reader=_reader(chat, settings),
         versions=Versions(index=opened.info.version, world=opened.info.world),
     )
 
@@ -81,6 +86,16 @@ def _by_graph(index: Index, embedder: Embedder) -> tuple[Retriever, Facts | None
     graph = open_graph(index)
     chains = ChainModel.shipped(graph.schema)
     return Search(HopRetriever(flat, graph, chains), rewriter), Facts(graph, chains, flat)
+
+
+def _reader(chat: ChatModel, settings: Settings) -> Reader | None:
+    """The tuned reader the settings ask for: an adapter in this process, or a name the endpoint knows."""
+    if not settings.answer_adapter:
+        return None
+    if isinstance(chat, LocalChat):
+        named = settings.answer_adapter
+        return Reader(chat.adapted(shipped("answer") if named == "shipped" else Path(named)))
+    return Reader(chat_model(settings.model_copy(update={"chat_model": settings.answer_adapter})))
 
 
 def _opened(index_dir: Path, settings: Settings, encoder: Embedder, world: str | None) -> Index:

@@ -1,9 +1,9 @@
 """The question-answering system: named stages, each timed, traced and replaceable.
 
-``facts``, and where they are silent ``retrieve → select → judge → generate → attribute``. An answer leaves only with a
-citation that supports it. When the model's sentence is not supported by what it read, or the model cannot be reached,
-the nearest sentence of the documents is quoted instead; when the passages do not bear on the question at all, the
-system says so.
+``facts``, and where they are silent ``retrieve → select → judge → generate → attribute``; with a tuned ``reader`` the
+last three are one stage, ``read``. An answer leaves only with a citation that supports it. When the model's sentence is
+not supported by what it read, or the model cannot be reached, the nearest sentence of the documents is quoted instead;
+when the passages do not bear on the question at all, the system says so.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from labkit.errors import EndpointError
 from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, quote
+from labkit.pipeline.reader import Reader, quoted
 from labkit.pipeline.select import Passage
 from labkit.retrieve.rewrite import asked_day
 from labkit.retrieve.store import check_search
@@ -59,6 +60,7 @@ class Pipeline:
         select: chooses and cuts what the model reads.
         judge: decides whether that can hold an answer.
         attribute: finds the sentence an answer rests on.
+        reader: a tuned model that decides, answers and cites; judge, chat and attribute are then not asked.
         prompt: what the model is told.
         versions: index and world the answers are stamped with; model and prompt are filled in.
         hits: passages asked of the retriever.
@@ -75,6 +77,7 @@ class Pipeline:
         select: Select,
         judge: Judge | None = None,
         attribute: Attribute | None = None,
+        reader: Reader | None = None,
         prompt: Prompt | None = None,
         versions: Versions | None = None,
         hits: int = HITS,
@@ -84,9 +87,11 @@ class Pipeline:
         self._retriever, self._chat, self._facts, self._select = retriever, chat, facts, select
         self._judge = judge or EvidenceRule()
         self._attribute = attribute or Attributor()
+        self._reader = reader
         self._prompt = prompt or load_prompt("answer")
         self._hits, self._max_tokens, self._hooks = hits, max_tokens, tuple(hooks)
-        self.versions = (versions or Versions()).model_copy(update={"model": chat.name, "prompt": self._prompt.version})
+        model, told = (reader.name, reader.prompt) if reader else (chat.name, self._prompt.version)
+        self.versions = (versions or Versions()).model_copy(update={"model": model, "prompt": told})
 
     def ask(self, question: str, ctx: RequestContext) -> Answer:
         """Answer a question from the documents ``ctx`` may read, with a citation, or abstain.
@@ -117,6 +122,10 @@ class Pipeline:
             hits = self._retriever.search(question, self._hits, ctx)
         with self._stage("select", ctx, timings):
             passages = self._select(question, hits, ctx)
+        if self._reader is not None:
+            with self._stage("read", ctx, timings):
+                answer = self._read(self._reader, question, passages, ctx)
+            return self._finish(answer, timings, ctx)
         with self._stage("judge", ctx, timings):
             verdict = self._judge(question, passages)
         if not verdict.answerable:
@@ -145,6 +154,29 @@ class Pipeline:
             versions=self.versions,
         )
         return self._finish(answer, timings, ctx)
+
+    def _read(self, reader: Reader, question: str, passages: Sequence[Passage], ctx: RequestContext) -> Answer:
+        """What the tuned model says; where its endpoint is down, the nearest sentence or nothing."""
+        silent = Answer(text=ABSTENTION, abstained=True, route="abstain", versions=self.versions)
+        if not passages:
+            return silent
+        try:
+            reply, said = reader(question, passages, ctx)
+        except EndpointError:
+            silent = silent.model_copy(update={"degraded": ("read",)})
+            support = quote(question, passages) if self._judge(question, passages).answerable else None
+            if support is None:
+                return silent
+            found = {"text": support.citation.quote, "citations": (support.citation,), "abstained": False}
+            return silent.model_copy(update={**found, "route": "quote"})
+        if not said.text:
+            return silent.model_copy(update={"usage": reply.usage})
+        citations = tuple(quoted(one, passages[one.place - 1]) for one in said.quotes)
+        nearest = max(passages[place - 1].similarity for place in said.places)
+        return Answer(
+            text=said.text, citations=citations, confidence=max(0.0, min(1.0, nearest)), route="read",
+            usage=reply.usage, versions=self.versions,
+        )  # fmt: skip
 
     def _generate(self, question: str, passages: Sequence[Passage], ctx: RequestContext) -> ChatReply | None:
         """The model's reply, or None when its endpoint is down: the sources can still be shown."""

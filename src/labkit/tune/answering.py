@@ -1,4 +1,4 @@
-"""Conversations the ``answer`` adapter learns from: a few words, the passages they rest on, or that there are none."""
+"""Conversations the ``answer`` adapter learns from: what to quote, the answer, or that there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dialogue(context: Context, rng: random.Random, turns: int = TURNS) -> Dialog
     asked: list[Turn] = []
     if context.asked is not None:
         own = context.asked
-        asked.append(Turn(own.text, answered(own.value, own.places) if own.value else ABSTENTION, own.kind))
+        asked.append(Turn(own.text, answered(own.value, own.quotes) if own.value else ABSTENTION, own.kind))
     facts = [fact for fact in context.facts if fact.questions]
     absent = list(context.absent)
     rng.shuffle(facts)
@@ -31,7 +31,7 @@ def dialogue(context: Context, rng: random.Random, turns: int = TURNS) -> Dialog
             asked.append(Turn(absent.pop()[0], ABSTENTION, "absent"))
         else:
             fact = facts.pop()
-            reply = answered(fact.value, fact.places[:1])
+            reply = answered(fact.value, fact.quotes[:1])
             asked.append(Turn(rng.choice(list(fact.questions)), reply, "fact"))
     if not asked:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.llm.tasks import Shown
+from labkit.llm.tasks import Quote, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Readable:
         subject: its name.
         relation: what is said of the subject.
         value: as it is written there.
-        places: numbers of the passages that say so, from 1.
+        quotes: the words that say so, by passage; any of them will do.
         questions: ways to ask for it.
         statements: ways to state it other than the passages do.
         rivals: values it could have and does not.
@@ -30,7 +30,7 @@ class Readable:
     subject: str
     relation: str
     value: str
-    places: tuple[int, ...]
+    quotes: tuple[Quote, ...]
     questions: Sequence[str]
     statements: Sequence[str]
     rivals: Sequence[str]
@@ -43,14 +43,14 @@ class Asked:
     Attributes:
         text: the question.
         value: the right answer as the passages word it; '' where they do not answer.
-        places: numbers of the passages it rests on.
+        quotes: the words it rests on, all of them, in the order of the steps it takes.
         kind: type of the question.
         wrong: another answer that could be given and would be wrong; '' where none is known.
     """
 
     text: str
     value: str
-    places: tuple[int, ...]
+    quotes: tuple[Quote, ...]
     kind: str
     wrong: str = ""
 

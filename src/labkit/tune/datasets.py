@@ -30,11 +30,11 @@ SEEDS = (101, 102, 103)
 SEED = 6
 """Of the random choices in the sets."""
 
-_RETRIEVED = {"single_hop": 300, "time": 40, "adversarial": 60, "unanswerable": 90, "forbidden": 25}
-_GOLD = {"multi_hop": 110, "comparison": 60}
+_RETRIEVED = {"single_hop": 90, "time": 20, "adversarial": 30, "unanswerable": 40, "forbidden": 10}
+_GOLD = {"multi_hop": 35, "comparison": 30}
 """Questions of each type and world, at most."""
-_OF_WORLDS = {"answer": 620, "judge": 380}
-_OF_INVENTED = {"answer": 480, "judge": 350}
+_OF_WORLDS = {"answer": 765, "judge": 260}
+_OF_INVENTED = {"answer": 330, "judge": 200}
 _PASSAGES, _SILENT = 1_500, 0.3  # to extract from; share of those that state nothing
 _LONGEST_CHARS = 1_100
 

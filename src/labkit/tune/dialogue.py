@@ -72,7 +72,9 @@ def encode(dialogue: Dialogue, tokenizer: Any) -> Encoded:
     Raises:
         InputError: the template changes what it wrote before when a turn is added, so replies cannot be told apart.
     """
-    messages, ids, labels = dialogue.messages(), [], []
+    messages = dialogue.messages()
+    ids: list[int] = []
+    labels: list[int] = []
     for place, message in enumerate(messages):
         if message["role"] != "assistant":
             continue

@@ -61,7 +61,7 @@ def _turn(fact: Readable, context: Context, rng: random.Random) -> Turn | None:
     dice = rng.random()
     if dice < 0.12 and (opposite := _NEGATED.sub(r"\1 not", base, count=1)) != base and "?" not in base:
         return Turn(opposite, UNSUPPORTED, "negated")
-    elif dice < 0.4 and subjects and fact.subject in base:
+    if dice < 0.4 and subjects and fact.subject in base:
         other = rng.choice(subjects)
         if not any(one.subject == other and one.value == fact.value for one in context.facts):
             return Turn(base.replace(fact.subject, other), UNSUPPORTED, "subject")

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from labkit.llm.tasks import Shown
+from labkit.llm.tasks import Quote, Shown
 from labkit.tune.context import Context, Readable
 from labkit.tune.relation import FOLDER, Passage, Relation, kinds, passages_about
 
@@ -56,15 +56,15 @@ def _kind(
 def _context(
     passages: Sequence[Passage], relations: Mapping[str, Relation], names: Sequence[str], rng: random.Random
 ) -> Context:
-    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    quotes: defaultdict[tuple[str, str], list[Quote]] = defaultdict(list)
     values: dict[tuple[str, str], str] = {}
     for place, passage in enumerate(passages, 1):
         for relation, value in passage.states.items():
-            places[passage.about, relation].append(place)
+            quotes[passage.about, relation].append(Quote(place, passage.said[relation]))
             values[passage.about, relation] = value
     facts = [
         Readable(
-            about, name, value, tuple(places[about, name]),
+            about, name, value, tuple(quotes[about, name]),
             [form.format(s=about) for form in relations[name].questions],
             [_sentence(form.format(s=about, v=value)) for form in relations[name].statements],
             [other for other in relations[name].values if other != value],

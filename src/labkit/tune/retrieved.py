@@ -12,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from labkit.evaluate.corpus import asked_by, gold_paths, prepare_world, read_questions
 from labkit.graph.schema import Schema
 from labkit.llm import embedder
-from labkit.llm.tasks import Shown
+from labkit.llm.tasks import Quote
 from labkit.pipeline.build import default_retriever
 from labkit.pipeline.pipeline import HITS
 from labkit.pipeline.select import PASSAGE_TOKENS, PASSAGES, Passage, Selector, shown
@@ -30,10 +28,6 @@ from labkit.tune.context import Asked, Context, Readable
 from labkit.tune.truth import Seen, WorldTruth
 from labkit.world.questions import Question
 
-SINGLE = ("single_hop", "time", "adversarial", "unanswerable", "forbidden")
-"""Types of questions that one passage answers, or none."""
-SEVERAL = ("multi_hop", "comparison")
-"""Types that need several passages."""
 MOST_PASSAGES = 4
 
 _RIVALS, _ABSENT = 6, 4
@@ -102,24 +96,16 @@ class Contexts:
         hits = [hit for hit in self._retriever.search(question.text, HITS, ctx) if self._is_ours(hit.chunk)]
         held = {passage.chunk.chunk_id for passage in passages}
         for hit in hits:
-            if len(passages) >= max(PASSAGES, min(MOST_PASSAGES, len(passages))):
+            if len(passages) >= PASSAGES:
                 break
             if hit.chunk.chunk_id not in held:
                 passages += self._select(question.text, [hit], ctx)
         rng.shuffle(passages)
         return self._context(question, passages, rng)
 
-    def all(self, types: Sequence[str], rng: random.Random, *, gold: bool) -> Iterator[Context]:
-        """A context for each question of these types; gold ones where there is one."""
-        asked = [question for question in self.questions if question.type in types]
-        for question in tqdm(asked, desc=f"contexts of {self.truth.version}", unit="question"):
-            found = self.gold(question, rng) if gold else self.retrieved(question, rng)
-            if found is not None:
-                yield found
-
     def chunks(self) -> list[Chunk]:
         """The chunks of this split's documents."""
-        return [chunk for path, chunks in self._chunks.items() for chunk in chunks if self.truth.pools[path] == self.split]
+        return [chunk for chunks in self._chunks.values() for chunk in chunks if self._is_ours(chunk)]
 
     def _is_ours(self, chunk: Chunk) -> bool:
         return self.truth.pools.get(chunk.source_path) == self.split
@@ -164,42 +150,40 @@ class Contexts:
             for place, passage in enumerate(passages, 1)
             for one in self.truth.seen(passage.chunk.source_path, passage.text, shown(passage).title)
         ]
-        places: defaultdict[str, list[int]] = defaultdict(list)
+        quotes: defaultdict[str, list[Quote]] = defaultdict(list)
         for place, one in seen:
-            places[one.fact_id].append(place)
+            quotes[one.fact_id].append(Quote(place, one.quote))
         shows = tuple(shown(passage) for passage in passages)
         whole = "\n".join("\n".join(passage) for passage in shows)
         facts = [one for _, one in seen if self.truth.pool(one.fact_id) == self.split]
         return Context(
             shows,
-            list(self._readable(facts, places, rng)),
+            list(self._readable(facts, quotes, rng)),
             list(self._absent(facts, whole, rng)),
             self.truth.version,
-            self._asked(question, [one for _, one in seen], places, whole),
+            self._asked(question, [one for _, one in seen], quotes, whole),
         )
 
     def _asked(
-        self, question: Question, seen: Sequence[Seen], places: dict[str, list[int]], whole: str
+        self, question: Question, seen: Sequence[Seen], quotes: dict[str, list[Quote]], whole: str
     ) -> Asked | None:
-        """The question with what its passages allow to answer; None where truth and passages cannot be told to agree."""
+        """The question with what its passages allow to answer; None where that cannot be told."""
         if not question.value:
             return Asked(question.text, "", (), question.type, wrong=seen[0].value if seen else "")
         by_id = {one.fact_id: one for one in seen}
         wrong = next((one.value for one in seen if one.fact_id not in question.facts), "")
-        if all(fact_id in places for fact_id in question.facts):
+        if all(fact_id in quotes for fact_id in question.facts):
             last = by_id[question.facts[-1]]
             accepted = {wording.casefold() for wording in (question.value, *question.aliases)}
             value = last.value if last.value.casefold() in accepted else question.value
-            cited = tuple(sorted({places[fact_id][0] for fact_id in question.facts}))
+            cited = tuple(dict.fromkeys(quotes[fact_id][0] for fact_id in question.facts))
             return Asked(question.text, value, cited, question.type, wrong)
-        missing = [fact_id for fact_id in question.facts if fact_id not in places]
+        missing = [fact_id for fact_id in question.facts if fact_id not in quotes]
         if any(self.truth.mentions(whole, fact_id) for fact_id in missing):
             return None  # perhaps stated in words that were not recognised
         return Asked(question.text, "", (), question.type, wrong)
 
-    def _readable(
-        self, seen: Sequence[Seen], places: dict[str, list[int]], rng: random.Random
-    ) -> Iterator[Readable]:
+    def _readable(self, seen: Sequence[Seen], quotes: dict[str, list[Quote]], rng: random.Random) -> Iterator[Readable]:
         once = {one.fact_id: one for one in seen}
         said_of: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         for one in once.values():
@@ -216,7 +200,7 @@ class Contexts:
                 one.subject,
                 one.relation,
                 one.value,
-                tuple(dict.fromkeys(places[one.fact_id])),
+                tuple(quotes[one.fact_id]),
                 questions,
                 self.truth.sentences.get(one.fact_id, ()),
                 rng.sample(rivals, min(_RIVALS, len(rivals))),
@@ -233,7 +217,7 @@ class Contexts:
                 others = [
                     name for name, forms in relations.items()
                     if name.startswith(f"{kind}.") and "questions" in forms and (subject_id, name) not in here
-                    and not any(self.truth.mentions(whole, fact) for fact in self.truth.about.get((subject_id, name), ()))
+                    and not self._perhaps_said(whole, subject_id, name)
                 ]  # fmt: skip
                 if others:
                     form = rng.choice(relations[rng.choice(others)]["questions"])
@@ -247,3 +231,6 @@ class Contexts:
                     form = rng.choice(relations[one.relation]["questions"])
                     yield form.replace("{subject}", rng.choice(names)), one.value
 
+    def _perhaps_said(self, whole: str, subject_id: str, relation: str) -> bool:
+        """Whether a value the relation ever has stands in the passages, said of whatever."""
+        return any(self.truth.mentions(whole, fact) for fact in self.truth.about.get((subject_id, relation), ()))

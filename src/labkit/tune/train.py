@@ -11,20 +11,20 @@ import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from labkit.errors import InputError, ModelError
-from labkit.llm.lora import CARD, WEIGHTS, AdapterCard
+from labkit.llm.lora import CARD, CONFIG, WEIGHTS, AdapterCard, read_lora
 from labkit.llm.tasks import Task, prompt_of
 from labkit.models import ModelFiles, file_sha256, go_offline
 from labkit.tune.dialogue import Dialogue, dataset_rows
-from labkit.tune.recipe import Recipe, quiet, shares, trainable
+from labkit.tune.handloop import WARM_UP, replies_only
+from labkit.tune.recipe import Recipe, keep_memory, quiet, shares, trainable
 
-_WARM_UP = 0.05
 _SAVED_EVERY = 50  # steps
 
 
@@ -50,10 +50,18 @@ class Trained:
 
 
 def train(
-    base: ModelFiles, dialogues: Sequence[Dialogue], out: Path, recipe: Recipe | None = None, *,
-    device: str = "cpu", report_to: Sequence[str] = (), run_name: str = "", checkpoints: Path | None = None,
+    base: ModelFiles,
+    dialogues: Sequence[Dialogue],
+    out: Path,
+    recipe: Recipe | None = None,
+    *,
+    device: str = "cpu",
+    start: Path | None = None,
+    report_to: Sequence[str] = (),
+    run_name: str = "",
+    checkpoints: Path | None = None,
     notes: Mapping[str, str] | None = None,
-) -> Trained:  # fmt: skip
+) -> Trained:
     """Train on conversations and save what was learned.
 
     Args:
@@ -62,6 +70,7 @@ def train(
         out: the folder to make; must not exist.
         recipe: default: :class:`~labkit.tune.recipe.Recipe`.
         device: ``cpu`` or ``cuda``.
+        start: an adapter to go on from; None begins anew.
         report_to: trl's trackers, such as ``wandb``.
         run_name: what trackers call the run.
         checkpoints: where the state is kept while training, and taken up from if some is there; None keeps none.
@@ -69,7 +78,8 @@ def train(
 
     Raises:
         InputError: no conversation, of several tasks, or none short enough; ``out`` exists.
-        ModelError: the loss became infinite or no number.
+        ModelError: the loss became infinite or no number; ``start`` is no adapter.
+        ModelMismatch: ``start`` was made for another base.
     """
     recipe = recipe or Recipe()
     tasks = {dialogue.task for dialogue in dialogues}
@@ -77,6 +87,8 @@ def train(
         raise InputError(f"An adapter learns one task, not {len(tasks)}", where="train", todo="Give it conversations.")
     if out.exists():
         raise InputError("The folder is already there", where=out.name, todo="Remove it, or name another.")
+    if start is not None:
+        notes = {**(notes or {}), "started_from": read_lora(start, base).version}
     go_offline()
     from transformers import AutoTokenizer
 
@@ -84,12 +96,13 @@ def train(
     rows = dataset_rows(dialogues, tokenizer, recipe.longest)
     if not rows:
         raise InputError(f"No conversation has at most {recipe.longest} tokens", todo="Raise Recipe.longest.")
-    model = trainable(base.path, recipe, device)
+    keep_memory()
+    model = trainable(base.path, recipe, device, start)
     trained, parameters = shares(model)
     with tempfile.TemporaryDirectory() as nothing_kept:
         trainer = _trainer(model, tokenizer, rows, recipe, device, report_to, run_name, checkpoints, nothing_kept)
         resume = checkpoints is not None and any(checkpoints.glob("checkpoint-*"))
-        with quiet():
+        with quiet(), replies_only():
             result = trainer.train(resume_from_checkpoint=resume)
     losses = {int(row["step"]): float(row["loss"]) for row in trainer.state.log_history if "loss" in row}
     task = tasks.pop()
@@ -99,14 +112,22 @@ def train(
             tokenizer.save_pretrained(scratch)
         else:
             (scratch / "README.md").unlink(missing_ok=True)  # peft's template, all of it to be filled in
+            halve(scratch / WEIGHTS)
             card = _card(task, base, recipe, dialogues, scratch, {**(notes or {}), "steps": str(result.global_step)})
             (scratch / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     tokens = sum(len(row["input_ids"]) for row in rows)
     return Trained(out, losses, trained, parameters, tokens, float(result.metrics["train_runtime"]))
 
 
+def halve(file: Path) -> None:
+    """Rewrite an adapter's weights as float16: half the bytes, and a rounding far below what training leaves open."""
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+
+
 @contextmanager
-def whole_folder(out: Path) -> Any:
+def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to fill that takes the name ``out`` when all went well, and is gone otherwise."""
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -122,8 +143,9 @@ def _trainer(
     model: Any, tokenizer: Any, rows: Sequence[dict[str, list[int]]], recipe: Recipe, device: str,
     report_to: Sequence[str], run_name: str, checkpoints: Path | None, nothing_kept: str,
 ) -> Any:  # fmt: skip
-    from datasets import Dataset, disable_progress_bars
     from trl import SFTConfig, SFTTrainer
+
+    from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
     steps = recipe.steps or math.ceil(recipe.epochs * len(rows) / recipe.batch)
@@ -133,7 +155,7 @@ def _trainer(
         per_device_train_batch_size=recipe.batch,
         learning_rate=recipe.rate,
         lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(_WARM_UP * steps),
+        warmup_steps=math.ceil(WARM_UP * steps),
         weight_decay=0.0,
         train_sampling_strategy="group_by_length",  # less padding
         max_length=None,
@@ -155,10 +177,14 @@ def _trainer(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of trl about the options above, which are meant
-        return SFTTrainer(
+        trainer = SFTTrainer(
             model=model, args=config, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer,
             callbacks=[_stop_at_nan()],
         )  # fmt: skip
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # trl made those over 4-bit weights bfloat16: steps get lost there
+    return trainer
 
 
 def _stop_at_nan() -> Any:
@@ -191,5 +217,5 @@ def _card(
         world_versions=tuple(sorted({dialogue.source for dialogue in dialogues})),
         recipe={name: str(value) for name, value in asdict(recipe).items()},
         notes=dict(notes),
-        sha256={WEIGHTS: file_sha256(folder / WEIGHTS)},
+        sha256={file: file_sha256(folder / file) for file in (WEIGHTS, CONFIG)},
     )

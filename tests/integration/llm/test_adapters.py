@@ -9,7 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from labkit.errors import InputError, ModelMismatch
-from labkit.llm.constrain import Citations, Lines, Speller
+from labkit.llm.constrain import Lines, Quotations, Speller
 from labkit.llm.endpoint import serving
 from labkit.llm.engine import TransformersEngine
 from labkit.llm.http import HttpChat
@@ -170,10 +170,10 @@ def test_a_constrained_reply_is_in_its_format(chat):
     assert lines.viable(reply.text.encode())
     if reply.finish_reason == "stop":
         assert lines.complete(reply.text.encode())
-    citations = Citations(2)
-    reply = chat.chat(ASK, max_tokens=40, ctx=ctx(), constraint=citations)
-    assert citations.viable(reply.text.encode())
-    assert "".join(chat.stream(ASK, max_tokens=40, ctx=ctx(), constraint=citations)) == reply.text
+    quotations = Quotations([passage])
+    reply = chat.chat(ASK, max_tokens=40, ctx=ctx(), constraint=quotations)
+    assert quotations.viable(reply.text.encode())
+    assert "".join(chat.stream(ASK, max_tokens=40, ctx=ctx(), constraint=quotations)) == reply.text
 
 
 def test_both_engines_write_the_same_in_a_format(files, chat, prompt):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from labkit.errors import InputError, ModelError
-from labkit.llm.constrain import Citations, Lines, Speller, Vocabulary, _byte_letters
+from labkit.llm.constrain import MOST_QUOTES, Lines, Quotations, Speller, Vocabulary, _byte_letters
 from labkit.llm.tasks import ABSTENTION
 
 PASSAGE = "The  Heron picker was\nrenamed Egret.\n\n| Älg | 18 N·m |\nCorvane supplies lot C-22 ⚠."
@@ -58,24 +58,28 @@ drawn = {
 }
 
 
-def is_cited(text, passages):
-    numbers = re.findall(r"\[(.*?)\]", text, re.DOTALL)
-    bare = re.sub(r"\[\d+\]", "", text)
-    right = all(number in map(str, range(1, passages + 1)) for number in numbers)
-    ends = text.rstrip(".!?").endswith("]")
-    return bool(numbers) and right and ends and not set("[]") & set(bare)
+SHOWN = ["Tighten it to 18 N·m.\nThen stop.", "The Egret\nwas the Heron."]
+
+
+def is_quoted(text, passages):
+    *quotations, said = text.split("\n")
+    for line in quotations:
+        place, words = re.fullmatch(r"\[(\d+)\] (.+)", line).groups()
+        if words not in " ".join(passages[int(place) - 1].split()):
+            return False
+    return 0 < len(quotations) <= MOST_QUOTES and re.fullmatch(r"Answer: \S.*", said) is not None
 
 
 @settings(max_examples=60, deadline=None)
-@given(passages=st.integers(0, 13), **drawn)
-def test_whatever_it_likes_an_answer_cites_or_abstains(vocabulary, passages, seed, liked):
+@given(passages=st.one_of(st.just(SHOWN), st.lists(st.text(max_size=12), max_size=13)), **drawn)
+def test_whatever_it_likes_an_answer_quotes_or_abstains(vocabulary, passages, seed, liked):
     rng = np.random.default_rng(seed)
-    format_ = Citations(passages)
-    text, ended = written(vocabulary, format_, rng, liked, 30)
+    format_ = Quotations(passages)
+    text, ended = written(vocabulary, format_, rng, liked, 40)
     assert format_.viable(text)
     if ended:
         text = text.decode()
-        assert text == ABSTENTION or is_cited(text, passages)
+        assert text == ABSTENTION or is_quoted(text, passages)
 
 
 def is_line(line, passage):
@@ -96,11 +100,11 @@ def test_whatever_it_likes_lines_quote_the_passage(vocabulary, passage, seed, li
         assert all(is_line(line, passage) for line in lines), lines
 
 
-@pytest.mark.parametrize("format_", [Citations(12), Lines(PASSAGE, RELATIONS)])
+@pytest.mark.parametrize("format_", [Quotations(SHOWN), Lines(PASSAGE, RELATIONS)])
 def test_there_is_no_dead_end(vocabulary, format_):
     """Wherever a model has wandered, it can still end in a few steps if that is what it likes."""
     rng = np.random.default_rng(5)
-    closing = ["]", "[1", " | torque |", " |"]
+    closing = [*dict.fromkeys("\nAnswer: ]1["), " | torque |", " |"]
     for wandered in range(40):
         speller, text, ended = Speller(vocabulary, format_), b"", False
         for step in range(wandered + 40):
@@ -121,34 +125,40 @@ def test_there_is_no_dead_end(vocabulary, format_):
     ("text", "viable", "complete"),
     [
         ("", True, False),
-        ("18 N·m [2]", True, True),
-        ("18 N·m [2][1].", True, True),
-        ("18 N·m [2]. More [1", True, False),
-        ("18 N·m", True, False),
-        ("18 N·m [2] maybe", True, False),
-        ("[1]", False, False),
-        ("  [1]", False, False),
-        ("x [3]", False, False),
-        ("x [0", False, False),
-        ("x [1, 2]", False, False),
-        ("x ]", False, False),
-        ("x [[", False, False),
+        ("[", True, False),
+        ("[3", False, False),
+        ("[1] ", True, False),
+        ("[1]  Tighten", False, False),
+        ("[1] Tighten it", True, False),
+        ("[2] Tighten it", False, False),
+        ("[1] 18 N·m. Then", True, False),  # over the line break
+        ("[1] tighten", False, False),
+        ("Answer: 18", False, False),
+        ("[1] \nAnswer: 18", False, False),
+        ("[1] Tighten it\nAns", True, False),
+        ("[1] Tighten it\nAnswer: ", True, False),
+        ("[1] Tighten it\nAnswer:  18", False, False),
+        ("[1] Tighten it\nAnswer: 18", True, True),
+        ("[1] Tighten it\nAnswer: 18\n", False, False),
+        ("[1] Tighten it\n[2] Heron.\nAnswer: 18", True, True),
+        ("[1] it\n" * MOST_QUOTES + "Answer: x", True, True),
+        ("[1] it\n" * MOST_QUOTES + "[1", False, False),
         ("Not in the passa", True, False),
         (ABSTENTION, True, True),
         (ABSTENTION + " [1]", False, False),
     ],
 )
-def test_citations(text, viable, complete):
-    format_ = Citations(2)
+def test_quotations(text, viable, complete):
+    format_ = Quotations(SHOWN)
     assert (format_.viable(text.encode()), format_.complete(text.encode())) == (viable, complete)
 
 
-def test_with_no_passages_there_is_only_the_abstention():
-    format_ = Citations(0)
+@pytest.mark.parametrize("passages", [[], [""], [" \n", "\0"]])
+def test_with_nothing_to_quote_there_is_only_the_abstention(passages):
+    format_ = Quotations(passages)
     assert format_.viable(b"Not in")
     assert not format_.viable(b"Yes")
-    with pytest.raises(InputError):
-        Citations(-1)
+    assert not format_.viable(b"[")
 
 
 @pytest.mark.parametrize(
@@ -208,4 +218,4 @@ def test_a_tokenizer_that_cannot_spell_is_refused(vocabulary):
         Vocabulary(Tokenizer(models.BPE(vocab={"▁the": 0}, merges=[])), frozenset())
     few = Vocabulary(Tokenizer(models.BPE(vocab={"x": 0, "y": 1}, merges=[])), frozenset({1}))
     with pytest.raises(ModelError, match="No token continues"):
-        Speller(few, Citations(0))(np.zeros(2))
+        Speller(few, Quotations([]))(np.zeros(2))
