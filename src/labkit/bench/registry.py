@@ -25,6 +25,7 @@ BENCHES = {
     "ingest": "text, encodings, duplicates, versions, personal data, quarantine and speed of ingestion",
     "ingestgrowth": "seconds per document and memory of ingestion at 300, 5,000 and 50,000 documents",
     "multihop": "recall over multi-hop questions nobody here wrote (MuSiQue by default)",
+    "quantize": "bytes, perplexity, task score and speed of each way to make the fine-tuned model smaller",
     "realfiles": "real runbooks and PEPs: files lost, and what ten obvious questions get",
     "retrieve": "recall, permissions, time, latency and growth of retrieval, beside each path and LlamaIndex",
     "tune": "the adapters: answers, judgements, extraction, what training them costs, forgetting",
