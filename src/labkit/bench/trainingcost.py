@@ -135,7 +135,7 @@ def _rows(options: Options, scratch: Path) -> Path:
 def _run(options: Options, method: str, loop: str, rows: Path) -> dict[str, Any]:
     base = resolve(options.settings.chat_model, options.settings.home)
     out = rows.with_name(f"{method}-{loop}.json")
-    command = [sys.executable, "-c", _PROGRAM, base.path, method, loop, rows, out, str(STEPS)]
+    command: list[str | Path] = [sys.executable, "-c", _PROGRAM, base.path, method, loop, rows, out, str(STEPS)]
     cost = measure(command, limit_s=_LIMIT_S)
     read: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     # The first step allocates and, in libraries, decides how to compute.

@@ -71,18 +71,19 @@ def _gold(world: Contexts, ask: Ask, limit: int, seed: int, model: str) -> Itera
             right = value_correct(question, said.text)
             yield {
                 **_row(question, said, model, "gold"), "right": right,
-                "cited": right and set(said.places) >= set(_needed(context, said)),
+                "cited": right and well_cited(context, said),
             }  # fmt: skip
 
 
-def _needed(context: Context, said: Cited) -> Sequence[int]:
-    """Of an answer from one passage the one quoted, if it says so; of one that takes several, all of them."""
+def well_cited(context: Context, said: Cited) -> bool:
+    """Whether an answer quotes a passage that says so; of an answer that takes several, all of them."""
     asked = context.asked
-    assert asked is not None
-    if len(asked.quotes) > 1:
-        return [quote.place for quote in asked.quotes]
-    stating = {quote.place for fact in context.facts if fact.value == asked.value for quote in fact.quotes}
-    return [place for place in said.places if place in stating][:1] or [asked.quotes[0].place]
+    if asked is None or not asked.quotes:
+        return False
+    if len(asked.places) > 1:
+        return set(said.places) >= set(asked.places)
+    stating = {place for fact in context.facts if fact.value == asked.value for place in fact.places}
+    return not {*stating, *asked.places}.isdisjoint(said.places)
 
 
 def _over_retrieval(world: Contexts, ask: Ask, limit: int, seed: int) -> Iterator[dict[str, object]]:

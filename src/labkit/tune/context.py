@@ -35,6 +35,11 @@ class Readable:
     statements: Sequence[str]
     rivals: Sequence[str]
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Numbers of the passages that say so, each once."""
+        return _places(self.quotes)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -54,6 +59,11 @@ class Asked:
     kind: str
     wrong: str = ""
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Numbers of the passages it rests on, each once."""
+        return _places(self.quotes)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -72,3 +82,7 @@ class Context:
     absent: Sequence[tuple[str, str]]
     source: str
     asked: Asked | None = None
+
+
+def _places(quotes: Sequence[Quote]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(quote.place for quote in quotes))

@@ -169,7 +169,7 @@ def _trainer(
         data_seed=recipe.seed,
         report_to=list(report_to),
         run_name=run_name or None,
-        logging_steps=10,
+        logging_steps=max(1, min(10, steps // 12)),
         logging_nan_inf_filter=False,
         save_strategy="no" if checkpoints is None else "steps",
         save_steps=_SAVED_EVERY,
