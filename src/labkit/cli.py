@@ -220,7 +220,12 @@ def bench(
     ] = None,
     corpus: Annotated[Path | None, typer.Option(help="multihop: a JSON list of {title, text}")] = None,
     questions: Annotated[Path | None, typer.Option(help="multihop: JSON lines of {question, gold_titles}")] = None,
-    method: Annotated[str, typer.Option(help="multihop: flat, or hop along links between passages")] = "flat",
+    method: Annotated[
+        str, typer.Option(help="multihop: flat, or hop along links; tune: parts, such as answer+judge")
+    ] = "flat",
+    adapters: Annotated[
+        Path | None, typer.Option(help="tune: folder with an adapter per task, instead of those that ship")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
     rows_file: Annotated[Path | None, typer.Option("--rows", help="write one row per question here")] = None,
 ) -> None:
@@ -235,7 +240,7 @@ def bench(
     options = Options(
         settings, profile, _seed(seed), pack=pack, data=data or settings.data, split=split, limit=limit,
         system=_system(system, settings, profile, _seed(seed), pack), system_name=system.stem if system else "labkit",
-        corpus=corpus, questions=questions, method=method,
+        corpus=corpus, questions=questions, method=method, adapters=adapters,
     )  # fmt: skip
     result = run(name, options, json_file=json_file, rows_file=rows_file)
     if system is not None and name == "answer":

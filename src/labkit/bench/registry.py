@@ -11,6 +11,8 @@ from typing import Any
 
 from labkit.bench.result import BenchResult
 from labkit.errors import BenchError
+from labkit.llm.shipped import shipped
+from labkit.llm.tasks import Task
 from labkit.schema import Answerer
 from labkit.settings import Settings
 
@@ -56,6 +58,17 @@ class Options:
     """How multi-hop questions are searched: ``flat``, or ``hop`` along links between passages.
 
     For ``tune``: parts of it to measure, such as ``answer+judge``."""
+    adapters: Path | None = None
+    """For ``tune``: folder with an adapter for each task, by name, instead of those that ship."""
+
+    def adapter(self, task: Task) -> Path:
+        """The folder of a task's adapter.
+
+        Raises:
+            ModelError: none of that task ships, and no other folder was given.
+            ModelMismatch: the one that ships is not the pinned one.
+        """
+        return self.adapters / task if self.adapters is not None else shipped(task)
 
 
 def run(name: str, options: Options, *, json_file: Path | None = None, rows_file: Path | None = None) -> BenchResult:

@@ -18,7 +18,6 @@ from typing import Any
 from labkit.bench.process import measure
 from labkit.bench.registry import Options
 from labkit.bench.result import Figure
-from labkit.llm.shipped import shipped
 from labkit.models import go_offline, resolve
 from labkit.quantize.perplexity import Loss, losses, perplexity, ratio
 from labkit.tune import answering, made
@@ -90,7 +89,7 @@ def forgetting(options: Options) -> dict[str, Figure]:
     tokenizer = AutoTokenizer.from_pretrained(base.path)
     model = AutoModelForCausalLM.from_pretrained(base.path, dtype=torch.float32).eval()
     before = losses(model, tokenizer, texts, tokens=TOKENS)
-    tuned = PeftModel.from_pretrained(model, shipped("answer")).eval()
+    tuned = PeftModel.from_pretrained(model, options.adapter("answer")).eval()
     after: list[Loss] = losses(tuned, tokenizer, texts, tokens=TOKENS)
     found, start = ratio(before, after, options.seed), perplexity(before, options.seed)
     return {

@@ -7,6 +7,7 @@ number of questions; the figures by type of question stand beside the whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from labkit.bench.registry import Options, Rows
 from labkit.bench.result import BenchResult, Figure
@@ -17,7 +18,6 @@ from labkit.bench.tunedjudge import judge_figures
 from labkit.errors import ModelMismatch
 from labkit.evaluate.corpus import built_world
 from labkit.llm.lora import read_card
-from labkit.llm.shipped import shipped
 from labkit.llm.tasks import TASKS
 from labkit.models import resolve
 from labkit.world.build import read_manifest
@@ -27,12 +27,12 @@ PARTS = ("answer", "judge", "extract", "cost")
 
 
 def run(options: Options) -> tuple[BenchResult, Rows]:
-    """Measure the shipped adapters on a split of a world."""
+    """Measure adapters on a split of a world."""
     parts = PARTS if options.method == "flat" else options.method.split("+")
     settings = options.settings
     world = built_world(settings, seed=options.seed, pack_dir=options.pack, profile=options.profile)
     manifest = read_manifest(world)
-    check_worlds(manifest.world_version)
+    check_worlds(manifest.world_version, [options.adapter(task) for task in TASKS if task in parts])
     figures: dict[str, Figure] = {}
     rows: Rows = []
     for part, measure in (("answer", answer_figures), ("judge", judge_figures), ("extract", extract_figures)):
@@ -56,22 +56,22 @@ def run(options: Options) -> tuple[BenchResult, Rows]:
     return result, rows
 
 
-def check_worlds(measured: str, tasks: Sequence[str] = TASKS) -> None:
+def check_worlds(measured: str, adapters: Sequence[Path]) -> None:
     """See that no adapter was trained on the world it is measured on, nor on another make of the same company.
 
     Raises:
         ModelMismatch: one was.
     """
-    for task in tasks:
-        card = read_card(shipped(task))  # type: ignore[arg-type]
+    for adapter in adapters:
+        card = read_card(adapter)
         for learned in card.world_versions if card else ():
             if learned == measured:
-                raise ModelMismatch("The adapter was trained on this world", where=f"{task}, {learned}",
+                raise ModelMismatch("The adapter was trained on this world", where=f"{adapter.name}, {learned}",
                                     todo="Measure it on another seed.")  # fmt: skip
             if _make(learned)[0] == _make(measured)[0] and _make(learned) != _make(measured):
                 raise ModelMismatch(
                     f"The adapter was trained on another make of this company ({learned}), measured is {measured}",
-                    where=task,
+                    where=adapter.name,
                     todo="Train it again: `python -m labkit.tune.adapters`.",
                 )
 

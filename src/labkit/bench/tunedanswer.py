@@ -14,7 +14,6 @@ from labkit.bench.result import Figure, share
 from labkit.evaluate.grading import value_correct
 from labkit.llm.constrain import Quotations
 from labkit.llm.local import LocalChat
-from labkit.llm.shipped import shipped
 from labkit.llm.tasks import Cited, cited, numbered, prompt_of, titled
 from labkit.models import resolve
 from labkit.pipeline.reader import MAX_TOKENS
@@ -38,9 +37,9 @@ def answer_figures(options: Options) -> tuple[dict[str, Figure], Rows]:
     chat = LocalChat(resolve(settings.chat_model, settings.home), device=settings.device, threads=settings.threads)
     world = Contexts(settings, options.seed, options.split, pack_dir=options.pack, profile=options.profile)
     limit = options.limit or LIMITS[settings.profile]
-    rows = list(_gold(world, asking(chat.adapted(shipped("answer"))), limit, options.seed, "tuned"))
+    rows = list(_gold(world, asking(chat.adapted(options.adapter("answer"))), limit, options.seed, "tuned"))
     rows += _gold(world, asking(chat, constrained=False), min(limit, _BASE), options.seed, "base")
-    rows += _over_retrieval(world, asking(chat.adapted(shipped("answer"))), limit, options.seed)
+    rows += _over_retrieval(world, asking(chat.adapted(options.adapter("answer"))), limit, options.seed)
     return _figures(rows), rows
 
 

@@ -14,7 +14,6 @@ from labkit.graph.local import LocalExtractor
 from labkit.graph.rules import RulesExtractor
 from labkit.graph.schema import Schema
 from labkit.llm.local import LocalChat
-from labkit.llm.shipped import shipped
 from labkit.models import resolve
 from labkit.retrieve.index import read_chunks
 
@@ -34,7 +33,7 @@ def extract_figures(options: Options) -> tuple[dict[str, Figure], Rows]:
     chunks = sorted((c for c in every if c.source_path in chosen), key=lambda c: (c.source_path, c.ordinal))
     chat = LocalChat(resolve(settings.chat_model, settings.home), device=settings.device, threads=settings.threads)
     began = time.perf_counter()
-    local = LocalExtractor(chat.adapted(shipped("extract")), schema).extract(chunks)
+    local = LocalExtractor(chat.adapted(options.adapter("extract")), schema).extract(chunks)
     seconds = time.perf_counter() - began
     graph = Graph(local, chunks, schema)
     figures = scores(local, graph, truth, options.split)

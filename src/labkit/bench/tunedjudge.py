@@ -24,7 +24,6 @@ from labkit.evaluate.grades import hand_grades
 from labkit.evaluate.judge import ModelJudge, TunedJudge, against_hand
 from labkit.evaluate.statistics import statistic_interval
 from labkit.llm.local import LocalChat
-from labkit.llm.shipped import shipped
 from labkit.llm.tasks import SUPPORTED
 from labkit.models import resolve
 from labkit.tune import judging
@@ -39,7 +38,7 @@ def judge_figures(options: Options) -> tuple[dict[str, Figure], Rows]:
     settings = options.settings
     limit = options.limit or LIMITS[settings.profile]
     chat = LocalChat(resolve(settings.chat_model, settings.home), device=settings.device, threads=settings.threads)
-    judge = TunedJudge(chat.adapted(shipped("judge")))
+    judge = TunedJudge(chat.adapted(options.adapter("judge")))
     world = Contexts(settings, options.seed, options.split, pack_dir=options.pack, profile=options.profile)
     rows = list(_world(world, judge, limit, options.seed))
     figures = {"judge_auroc": _auroc([(bool(r["supported"]), float(r["likely"])) for r in rows], options.seed)}

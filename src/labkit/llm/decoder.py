@@ -30,6 +30,7 @@ Choose = Callable[[Array], int]
 """Picks the next token from the scores of all, shape (vocabulary,)."""
 
 _PREFILL_BLOCK = 256  # positions per forward pass: bounds the size of the attention scores
+_FEW, _BLOCK = 12, 32  # positions, and rows of a weight multiplied by them at a time
 
 
 def is_supported(config: dict[str, Any]) -> bool:
@@ -74,6 +75,7 @@ class Decoder:
             self._head = self._embeddings if tied else tensors["lm_head.weight"]
         except KeyError as error:
             raise ModelError(f"The checkpoint lacks {error}", where=folder.name) from error
+        self.vocabulary = len(self._head)
 
     def generate(
         self, prompt: Sequence[int], max_tokens: int, adapter: Lora | None = None, choose: Choose | None = None
@@ -82,33 +84,38 @@ class Decoder:
 
         ``prompt`` and ``max_tokens`` together must fit ``context``. Without ``choose`` it is the most likely token.
         """
-        layers, cache = self._adapted(adapter), self._cache(len(prompt) + max_tokens)
-        last = self._read(prompt, layers, cache)
+        reading, ids = self.reading(len(prompt) + max_tokens, adapter), prompt
         for _ in range(max_tokens):
-            scores = self._scores(last)
+            scores = reading.read(ids)[0]
             token = int(np.argmax(scores)) if choose is None else choose(scores)
             yield token
-            last = self._forward([token], layers, cache)[-1]
+            ids = [token]
 
     def logits(self, ids: Sequence[int], adapter: Lora | None = None) -> Array:
         """Scores of every token after the last of ``ids``, shape (vocabulary,)."""
-        return self._scores(self._read(ids, self._adapted(adapter), self._cache(len(ids))))
+        return cast("Array", self.reading(len(ids), adapter).read(ids)[0])
 
     def log_probabilities(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: Lora | None = None
     ) -> list[float]:
         """Natural logarithm of the probability that each continuation follows ``prompt``, which is read once."""
-        layers, cache = self._adapted(adapter), self._cache(len(prompt) + max(map(len, continuations)))
-        last = self._read(prompt, layers, cache)[None]
+        reading = self.reading(len(prompt) + max(map(len, continuations)), adapter)
+        first = reading.read(prompt)
         found = []
         for tokens in continuations:
-            cache.length = len(prompt)  # forget the continuation before
-            hidden = np.concatenate([last, self._forward(tokens[:-1], layers, cache)]) if len(tokens) > 1 else last
-            scores = self._scores(hidden).astype(np.float64)
+            reading.back_to(len(prompt))  # forget the continuation before
+            scores = first.astype(np.float64)
+            if len(tokens) > 1:
+                scores = np.concatenate([scores, reading.read(tokens[:-1], scored=len(tokens) - 1)])
             scores -= scores.max(axis=-1, keepdims=True)
             chosen = scores[np.arange(len(tokens)), np.asarray(tokens)]
             found.append(float((chosen - np.log(np.exp(scores).sum(axis=-1))).sum()))
         return found
+
+    def reading(self, positions: int, adapter: Lora | None = None) -> Reading:
+        """Begin to read a text of at most ``positions`` tokens, which must fit ``context``."""
+        layers = self._adapted(adapter)
+        return Reading(self, layers, _Cache(len(layers), self._kv_heads, positions, self._head_dim))
 
     def _adapted(self, adapter: Lora | None) -> list[_Layer]:
         if adapter is None:
@@ -118,18 +125,9 @@ class Decoder:
             changes.setdefault(layer, {})[part] = change
         return [layer.adapted(changes.get(index, {})) for index, layer in enumerate(self._layers)]
 
-    def _cache(self, positions: int) -> _Cache:
-        return _Cache(len(self._layers), self._kv_heads, positions, self._head_dim)
-
-    def _read(self, ids: Sequence[int], layers: Sequence[_Layer], cache: _Cache) -> Array:
-        """Hidden state (width,) of the last of ``ids``, read block by block."""
-        for start in range(0, len(ids), _PREFILL_BLOCK):
-            hidden = self._forward(ids[start : start + _PREFILL_BLOCK], layers, cache)
-        return cast("Array", hidden[-1])
-
     def _scores(self, hidden: Array) -> Array:
         """Scores (…, vocabulary) of the tokens that may follow hidden states (…, width)."""
-        return cast("Array", _rms_norm(hidden, self._norm, self._eps) @ self._head.T)
+        return _product(_rms_norm(hidden, self._norm, self._eps), self._head)
 
     def _forward(self, ids: Sequence[int], layers: Sequence[_Layer], cache: _Cache) -> Array:
         """Hidden states (n, width) of ``ids``, which follow what is in the cache."""
@@ -180,6 +178,37 @@ class Decoder:
         return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
+class Reading:
+    """A text as far as it has been read: what was understood of it is kept, and its end can be taken back.
+
+    Made by :meth:`Decoder.reading`.
+    """
+
+    def __init__(self, decoder: Decoder, layers: Sequence[_Layer], cache: _Cache) -> None:
+        self._decoder, self._layers, self._cache = decoder, layers, cache
+
+    def __len__(self) -> int:
+        return self._cache.length
+
+    def read(self, ids: Sequence[int], scored: int = 1) -> Array:
+        """Read on, block by block.
+
+        Args:
+            ids: what comes next, at least one token.
+            scored: how many of them are asked what may follow.
+
+        Returns:
+            Scores of every token after each of the last ``scored`` of ``ids``, shape (scored, vocabulary).
+        """
+        blocks = [ids[start : start + _PREFILL_BLOCK] for start in range(0, len(ids), _PREFILL_BLOCK)]
+        hidden = np.concatenate([self._decoder._forward(block, self._layers, self._cache) for block in blocks])
+        return self._decoder._scores(hidden[-scored:])
+
+    def back_to(self, length: int) -> None:
+        """Forget all but the first ``length`` tokens."""
+        self._cache.length = length
+
+
 class _Linear(NamedTuple):
     """A weight (outputs, inputs), and what the request's adapter adds to it."""
 
@@ -187,11 +216,11 @@ class _Linear(NamedTuple):
     change: LowRank | None = None
 
     def __call__(self, x: Array) -> Array:
-        y = x @ self.weight.T
+        y = _product(x, self.weight)
         if self.change is not None:
             a, b = self.change
             y += (x @ a.T) @ b.T
-        return cast("Array", y)
+        return y
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +262,18 @@ class _Cache:
         self._keys[layer, :, self.length : end] = keys
         self._values[layer, :, self.length : end] = values
         return self._keys[layer, :, :end], self._values[layer, :, :end]
+
+
+def _product(x: Array, weight: Array) -> Array:
+    """``x @ weight.T``, of x (n, inputs) and a weight (outputs, inputs).
+
+    For two rows or more OpenBLAS first copies a large weight into another order, which takes longer than multiplying a
+    few rows by it; blocks of it are small enough to be multiplied as they lie (measured for six rows: half the time).
+    """
+    outputs, inputs = weight.shape
+    if 1 < len(x) <= _FEW and outputs % _BLOCK == 0:
+        return cast("Array", (weight.reshape(-1, _BLOCK, inputs) @ x.T).reshape(outputs, -1).T)
+    return cast("Array", x @ weight.T)
 
 
 def _rms_norm(x: Array, weight: Array, eps: float) -> Array:

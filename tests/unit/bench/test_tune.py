@@ -1,5 +1,7 @@
 """What may be measured with which adapter, and the area under a curve."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +15,8 @@ LEARNED = "tidewater-3cf4ab64-n300-s101-g2"
 
 
 @pytest.fixture
-def _learned(monkeypatch, tmp_path):
+def _learned(monkeypatch):
     card = AdapterCard(task="answer", base_sha256="", world_versions=(LEARNED, "invented"), sha256={})
-    monkeypatch.setattr(tune, "shipped", lambda task: tmp_path)
     monkeypatch.setattr(tune, "read_card", lambda folder: card)
 
 
@@ -25,7 +26,7 @@ def _learned(monkeypatch, tmp_path):
     ["tidewater-3cf4ab64-n300-s7-g2", "tidewater-3cf4ab64-n5000-s101-g2", "tidewater+northlight-c203af7e-n300-s11-g2"],
 )
 def test_other_seeds_sizes_and_packs_may_be_measured(measured):
-    tune.check_worlds(measured)
+    tune.check_worlds(measured, [Path("answer")])
 
 
 @pytest.mark.usefixtures("_learned")
@@ -39,7 +40,7 @@ def test_other_seeds_sizes_and_packs_may_be_measured(measured):
 )
 def test_the_world_it_learned_from_and_another_make_may_not(measured, why):
     with pytest.raises(ModelMismatch, match=why):
-        tune.check_worlds(measured)
+        tune.check_worlds(measured, [Path("answer")])
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,25 @@
 """The adapters that come with labkit are the pinned ones, or none."""
 
+import tomllib
+
 import pytest
 
 from labkit.errors import ModelError, ModelMismatch
 from labkit.llm.lora import WEIGHTS, read_card
-from labkit.llm.shipped import PINS, shipped
+from labkit.llm.shipped import FOLDER, PINS, shipped
 from labkit.llm.tasks import TASKS, prompt_of
 from labkit.models import file_sha256
 
+PINNED = tomllib.loads((FOLDER / PINS).read_text(encoding="utf-8"))
 
-@pytest.mark.parametrize("task", TASKS)
-def test_each_task_has_one_that_says_what_it_is(task):
+
+def test_what_is_pinned_is_there_and_what_is_there_is_pinned():
+    assert PINNED.keys() <= set(TASKS)
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == PINNED.keys()
+
+
+@pytest.mark.parametrize("task", PINNED)
+def test_each_says_what_it_is(task):
     folder = shipped(task)
     card = read_card(folder)
     assert card is not None

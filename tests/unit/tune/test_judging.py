@@ -1,0 +1,74 @@
+"""What the judge adapter is taught to believe."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from labkit.llm.tasks import SUPPORTED, UNSUPPORTED, Quote
+from labkit.tune import judging
+from labkit.tune.context import Readable
+
+
+def put(turn):
+    return turn.user.rpartition("Statement: ")[2]
+
+
+def all_turns(context, seeds=60):
+    return [
+        turn for seed in range(seeds) if (one := judging.dialogue(context, random.Random(seed))) for turn in one.turns
+    ]
+
+
+def test_what_is_called_supported_is_true_and_the_rest_is_not(context):
+    own = f"{context.asked.text} {context.asked.value}"
+    true = {own} | {f"{question} {fact.value}" for fact in context.facts for question in fact.questions}
+    true |= {statement for fact in context.facts for statement in fact.statements}
+    turns = all_turns(context)
+    assert {put(turn) for turn in turns if turn.reply == SUPPORTED} == true
+    assert not true & {put(turn) for turn in turns if turn.reply == UNSUPPORTED}
+
+
+def test_every_way_to_be_wrong_occurs(context):
+    assert {turn.kind for turn in all_turns(context, 200)} == {"supported", "value", "subject", "negated", "absent"}
+
+
+def test_a_wrong_value_is_one_the_fact_could_have(context):
+    known = {question: fact for fact in context.facts for question in fact.questions}
+    for turn in all_turns(context):
+        question, mark, value = put(turn).partition("? ")
+        fact = known.get(question + mark.strip())
+        if turn.kind == "value" and fact:
+            assert value in fact.rivals
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_conversation_gives_nothing_away_by_its_counts(context, seed):
+    dialogue = judging.dialogue(context, random.Random(seed), turns=4)
+    replies = [turn.reply for turn in dialogue.turns]
+    assert max(replies.count(SUPPORTED), replies.count(UNSUPPORTED)) <= 2
+
+
+def test_the_first_statement_stands_under_the_passages(context):
+    first = judging.dialogue(context, random.Random(1)).turns[0]
+    assert first.user.startswith("[1] Sites > Crosswater\n")
+    assert "\n\nStatement: " in first.user
+
+
+def test_nothing_stated_is_nothing_judged(context):
+    assert judging.dialogue(replace(context, asked=None, facts=[], absent=[]), random.Random(0)) is None
+
+
+def test_a_value_is_replaced_where_it_stands_and_not_within_other_words(context):
+    rating = Readable(
+        "Dunmore Dyes",
+        "supplier.rating",
+        "D",
+        (Quote(1, "Dunmore Dyes: D"),),
+        ["Which rating has Dunmore Dyes?"],
+        [],
+        ["B"],
+    )
+    one = replace(context, asked=None, facts=[rating], absent=[])
+    wrong = {put(turn) for turn in all_turns(one) if turn.reply == UNSUPPORTED}
+    assert wrong == {"Which rating has Dunmore Dyes? B"}
