@@ -64,11 +64,16 @@ def _turn(fact: Readable, context: Context, rng: random.Random) -> Turn | None:
     if dice < 0.4 and subjects and fact.subject in base:
         other = rng.choice(subjects)
         if not any(one.subject == other and one.value == fact.value for one in context.facts):
-            return Turn(base.replace(fact.subject, other), UNSUPPORTED, "subject")
+            return Turn(_swapped(base, fact.subject, other), UNSUPPORTED, "subject")
     elif fact.rivals and fact.value in base:
         rival = rng.choice(here) if here and rng.random() < 0.6 else rng.choice(list(fact.rivals))
-        return Turn(base.replace(fact.value, rival), UNSUPPORTED, "value")
+        return Turn(_swapped(base, fact.value, rival), UNSUPPORTED, "value")
     return None
+
+
+def _swapped(text: str, old: str, new: str) -> str:
+    """The text with a value replaced wherever it stands as a whole: the grade *D* is not in *Dyes*."""
+    return re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _: new, text)
 
 
 def _statement(fact: Readable, rng: random.Random) -> str | None:

@@ -94,7 +94,7 @@ def written(model: Any, tokenizer: Path, out: Path, record: Mapping[str, Any]) -
     """Save a model as a plain checkpoint with the tokenizer of another folder and a record; whole or not at all."""
     from transformers import AutoTokenizer
 
-    with whole_folder(out) as scratch:
+    with quiet(), whole_folder(out) as scratch:
         model.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(tokenizer).save_pretrained(scratch)
         (scratch / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
