@@ -22,6 +22,7 @@ Runner = Callable[["Options"], tuple[BenchResult, Rows]]
 BENCHES = {
     "answer": "value, citation, abstention and money lost, by question type, over a whole world",
     "gate": "false alarms of the regression gate, and planted drops it catches",
+    "decode": "speculation: identical replies, acceptance, speed; a distilled student: size, score, speed",
     "embed": "speed of the encoder against sentence-transformers, and the recall it costs",
     "graph": "extraction against the true graph, hops, structured answers, themes, routes, permissions",
     "ingest": "text, encodings, duplicates, versions, personal data, quarantine and speed of ingestion",
@@ -57,7 +58,7 @@ class Options:
     method: str = "flat"
     """How multi-hop questions are searched: ``flat``, or ``hop`` along links between passages.
 
-    For ``tune``: parts of it to measure, such as ``answer+judge``."""
+    For ``tune``: parts of it to measure, such as ``answer+judge``. For ``decode``: a student's folder."""
     adapters: Path | None = None
     """For ``tune``: folder with an adapter for each task, by name, instead of those that ship."""
 

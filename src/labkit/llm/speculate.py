@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DOUBT = 1e-2
 """Scores closer than this may change places between a pass over one position and one over several.
 
-Both add the same numbers in another order. The largest difference a test finds on SmolLM2 is a hundredth of it.
+Both add the same numbers in another order. A test holds the largest difference on SmolLM2 to a tenth of it.
 """
 
 

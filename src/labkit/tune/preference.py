@@ -25,7 +25,7 @@ from labkit.models import ModelFiles, file_sha256, go_offline
 from labkit.tune.context import Context, Readable
 from labkit.tune.handloop import replies_only
 from labkit.tune.recipe import Recipe, quiet, shares, trainable
-from labkit.tune.train import Trained, _stop_at_nan, halve, whole_folder
+from labkit.tune.train import Trained, halve, stop_at_nan, whole_folder
 
 RECIPE = Recipe(rate=5e-5)
 """A twentieth of the rate of supervised tuning: what is known already shall be sharpened, not learned anew."""
@@ -243,7 +243,7 @@ def _trainer(
     )  # fmt: skip
     trainer = DPOTrainer(
         model=model, args=config, train_dataset=Dataset.from_list([dict(row) for row in rows]),
-        processing_class=tokenizer, callbacks=[_stop_at_nan()],
+        processing_class=tokenizer, callbacks=[stop_at_nan()],
     )  # fmt: skip
     for parameter in model.parameters():
         if parameter.requires_grad:

@@ -195,7 +195,8 @@ class Contexts:
             phrased = self._phrasings.asked.get(one.relation, {}).get("questions", ())
             questions = [*self._own.get(one.fact_id, ()), *(form.replace("{subject}", one.subject) for form in phrased)]
             accepted = {wording.casefold() for wording in self.truth.wordings(one.fact_id)}
-            rivals = [value for value in self.truth.values[one.relation] if value.casefold() not in accepted]
+            values = self.truth.values.get((self.split, one.relation), ())
+            rivals = [value for value in values if value.casefold() not in accepted]
             yield Readable(
                 one.subject,
                 one.relation,

@@ -8,6 +8,7 @@ that worked; :mod:`labkit.bench.tune` measures.
 from __future__ import annotations
 
 import math
+import random
 import shutil
 import tempfile
 import warnings
@@ -26,6 +27,7 @@ from labkit.tune.handloop import WARM_UP, replies_only
 from labkit.tune.recipe import Recipe, keep_memory, quiet, shares, trainable
 
 _SAVED_EVERY = 50  # steps
+_GROUPED = 50  # batches within which rows of like length stand together
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def train(
         resume = checkpoints is not None and any(checkpoints.glob("checkpoint-*"))
         with quiet(), replies_only():
             result = trainer.train(resume_from_checkpoint=resume)
+    if not math.isfinite(result.training_loss):
+        raise ModelError("Training went astray after the last look", todo="Lower the learning rate.")
     losses = {int(row["step"]): float(row["loss"]) for row in trainer.state.log_history if "loss" in row}
     task = tasks.pop()
     with whole_folder(out) as scratch:
@@ -117,6 +121,26 @@ def train(
             (scratch / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     tokens = sum(len(row["input_ids"]) for row in rows)
     return Trained(out, losses, trained, parameters, tokens, float(result.metrics["train_runtime"]))
+
+
+def in_order(lengths: Sequence[int], steps: int, recipe: Recipe) -> list[int]:
+    """Positions of the rows in the order they are learned from, ``steps * batch`` of them.
+
+    Every pass is shuffled anew; within some fifty batches rows of like length stand together, so that little is filled
+    up, and those batches are shuffled. Transformers' own grouping draws from the global random stream, which a resumed
+    run has not used in the same way.
+    """
+    found: list[int] = []
+    size, batches = _GROUPED * recipe.batch, 0
+    while len(found) < steps * recipe.batch:
+        rng = random.Random(f"{recipe.seed} {batches}")
+        places = rng.sample(range(len(lengths)), len(lengths))
+        for start in range(0, len(places), size):
+            group = sorted(places[start : start + size], key=lambda place: -lengths[place])
+            some = [group[at : at + recipe.batch] for at in range(0, len(group), recipe.batch)]
+            found += [place for batch in rng.sample(some, len(some)) for place in batch]
+        batches += 1
+    return found[: steps * recipe.batch]
 
 
 def halve(file: Path) -> None:
@@ -149,6 +173,7 @@ def _trainer(
 
     disable_progress_bars()
     steps = recipe.steps or math.ceil(recipe.epochs * len(rows) / recipe.batch)
+    ordered = in_order([len(row["input_ids"]) for row in rows], steps, recipe)
     config = SFTConfig(
         output_dir=str(checkpoints or nothing_kept),
         max_steps=steps,
@@ -157,7 +182,7 @@ def _trainer(
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(WARM_UP * steps),
         weight_decay=0.0,
-        train_sampling_strategy="group_by_length",  # less padding
+        train_sampling_strategy="sequential",  # in the order of in_order
         max_length=None,
         # Recomputing activations would save memory that 135M parameters do not need and cost a third more time.
         gradient_checkpointing=False,
@@ -175,19 +200,21 @@ def _trainer(
         save_steps=_SAVED_EVERY,
         save_total_limit=2,
     )
+    data = Dataset.from_list([rows[place] for place in ordered])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of trl about the options above, which are meant
         trainer = SFTTrainer(
-            model=model, args=config, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer,
-            callbacks=[_stop_at_nan()],
-        )  # fmt: skip
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()  # trl made those over 4-bit weights bfloat16: steps get lost there
+            model=model, args=config, train_dataset=data, processing_class=tokenizer, callbacks=[stop_at_nan()]
+        )
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            # trl made those over 4-bit weights bfloat16, where small steps get lost.
+            parameter.data = parameter.data.float()
     return trainer
 
 
-def _stop_at_nan() -> Any:
+def stop_at_nan() -> Any:
+    """A callback of transformers that raises ModelError when loss or gradient is no number."""
     from transformers import TrainerCallback
 
     class StopAtNan(TrainerCallback):  # type: ignore[misc]

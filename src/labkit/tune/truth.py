@@ -87,12 +87,17 @@ class WorldTruth:
         return {fact_id: list(said) for fact_id, said in found.items()}
 
     @cached_property
-    def values(self) -> Mapping[str, Sequence[str]]:
-        """Relation → all values it has in this world, each once, in the world's order."""
-        found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        for fact in self.facts.values():
-            found[fact["relation"]][fact["value"]] = None
-        return {relation: list(values) for relation, values in found.items()}
+    def values(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """(Split, relation) → the values it has there, each once, in the world's order.
+
+        A thing of another split is no value of this one: its name would be learned.
+        """
+        found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        for fact_id, fact in self.facts.items():
+            pool = self.pool(fact_id)
+            if not fact["object_id"] or self.entities[fact["object_id"]]["pool"] == pool:
+                found[pool, fact["relation"]][fact["value"]] = None
+        return {key: list(values) for key, values in found.items()}
 
     @cached_property
     def about(self) -> Mapping[tuple[str, str], Sequence[str]]:

@@ -46,12 +46,12 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(base, dialogues, small
     monkeypatch.setattr(module, "_SAVED_EVERY", 3)
     recipe = replace(small, epochs=2)  # ten steps
     whole = train(base, dialogues, tmp_path / "whole", recipe, checkpoints=tmp_path / "a").folder
-    kept = module._stop_at_nan
-    monkeypatch.setattr(module, "_stop_at_nan", Kill)
+    kept = module.stop_at_nan
+    monkeypatch.setattr(module, "stop_at_nan", Kill)
     with pytest.raises(KeyboardInterrupt):
         train(base, dialogues, tmp_path / "resumed", recipe, checkpoints=tmp_path / "b")
     assert not (tmp_path / "resumed").exists()
-    monkeypatch.setattr(module, "_stop_at_nan", kept)
+    monkeypatch.setattr(module, "stop_at_nan", kept)
     resumed = train(base, dialogues, tmp_path / "resumed", recipe, checkpoints=tmp_path / "b").folder
     expected, found = load_file(whole / WEIGHTS), load_file(resumed / WEIGHTS)
     assert expected.keys() == found.keys()
