@@ -36,9 +36,9 @@ def do(request: dict[str, Any], tell: Callable[[int, int], None]) -> dict[str, A
     began, made = time.perf_counter(), 0
     try:
         for index, prompt in enumerate(request["prompts"]):
-            given = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(device)
-            ids = model.generate(**given, max_new_tokens=request["tokens"], do_sample=False)[0]
-            new = ids[given["input_ids"].shape[1] :]
+            given = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"].to(device)
+            ids = model.generate(input_ids=given, max_new_tokens=request["tokens"], do_sample=False)[0]
+            new = ids[given.shape[1] :]
             made += len(new)
             found["texts"].append(tokenizer.decode(new, skip_special_tokens=True))
             tell(index + 1, len(request["prompts"]))
