@@ -641,7 +641,7 @@ for text in ("To which sites was lot C-22 shipped?", hero.text):
 # And for questions about the whole: the share of true themes named. An index of communities is of one day, so *time*,
 # which asks of others, has none.
 
-# %%
+# %% tags=["generated"]
 import random
 
 from matplotlib import pyplot as plt
