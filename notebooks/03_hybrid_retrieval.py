@@ -277,7 +277,7 @@ for a, only in zip(asked, dense & ~lexical, strict=True):
 # fusion* scales each list to run from nought to one and takes a weighted sum. **Predict, then run:** will they beat the
 # better path?
 
-# %%
+# %% tags=["generated"]
 from functools import partial
 
 from labkit.evaluate.statistics import difference_interval, permutation_test
@@ -401,7 +401,7 @@ record("superseded_found", stale, "hits", "lower")
 # indexed; the question is read by the same encoder with a small *adapter*, trained on generated train questions and on
 # questions about invented subjects. (What an adapter is, a later chapter shows.)
 
-# %%
+# %% tags=["generated"]
 from tokenizers import Tokenizer
 
 from labkit.ingest.tokens import tokenizer_file
@@ -458,7 +458,7 @@ show(figure, alt=alt, data=table)
 # the third place on a passage counts also for words that those before it left unanswered. That is for questions that
 # need several passages; here it should cost next to nothing.
 
-# %%
+# %% tags=["generated"]
 from labkit.retrieve import Reranker
 from labkit.retrieve.coverage import covering
 from labkit.retrieve.rerank import LATE, RERANKED, unfamiliar
@@ -488,7 +488,7 @@ record("mrr_all_signals", paths["all signals"][1].mean(), "", "higher")
 record("mrr_without_late", paths["as fused, without late"][1].mean(), "", "higher")
 record("recall_all_signals", paths["all signals"][0].mean(), "", "higher")
 
-# %%
+# %% tags=["generated"]
 shown = [name for name in paths if name != "lexical"]
 gains = [paths[name][1] - paths["lexical"][1] for name in shown]
 spans = [difference_interval(paths["lexical"][1], paths[name][1], seed) for name in shown]
