@@ -17,6 +17,8 @@
 # what the chapter did: some replies in those chats are wrong, the controller has no room for full scales, and nobody
 # has looked whether the set may be trained on at all. No model is needed: each check brings its own small data. Fill
 # the gaps, run each check; it answers *not attempted*, *not yet* with a hint, or *right*.
+#
+# Chapter 06 itself is still a draft (`notebooks/drafts/`), and no adapter ships yet; nothing here needs either.
 
 # %%
 import math
@@ -153,9 +155,8 @@ check.lab06.q3(unfit)
 # Which of the four reasons would have stopped the adapter that promised last year's warranty? None. Its set was well
 # formed, and its answers were true when they were written. What would you have to ask of a *question* to keep it out?
 #
-# Your `answer` in `labs/my_system.py` may call a tuned reader now: `LocalChat.adapted(shipped("answer"))` and
-# `prompt_of("answer")`, as in the chapter. Cite what it cites, stay silent where it does, and measure it:
-#
-# ``` labkit bench answer --system labs/my_system.py ```
+# With an adapter of your own (`python -m labkit.tune.adapters`), your `answer` in `labs/my_system.py` may call a tuned
+# reader: `LocalChat.adapted(folder)`, asked by `prompt_of("answer")`. Cite what it quotes, stay silent where it does,
+# and measure it: `labkit bench answer --system labs/my_system.py`.
 #
 # Say beforehand which type of question will gain most, and which not at all.

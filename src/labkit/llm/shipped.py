@@ -1,4 +1,4 @@
-"""The adapters that come with labkit, one for each task, checked against their pins before use.
+"""The adapters that come with labkit, at most one for each task, checked against their pins before use.
 
 ``python -m labkit.tune.adapters`` trains them again and says what to pin. What they can do is measured by
 ``labkit bench tune``; this module only knows where they lie.
@@ -27,7 +27,7 @@ def shipped(task: Task, folder: Path = FOLDER) -> Path:
     """
     weights = folder / task / WEIGHTS
     if task not in TASKS or not weights.is_file():
-        todo = f"There are adapters for {', '.join(TASKS)}; make them with `python -m labkit.tune.adapters`."
+        todo = f"Train it with `python -m labkit.tune.adapters` (tasks: {', '.join(TASKS)}) and name its folder."
         raise ModelError(f"No adapter for {task!r} comes with labkit", where="labkit/llm/adapters", todo=todo)
     pinned = str(tomllib.loads((folder / PINS).read_text(encoding="utf-8")).get(task))
     found = file_sha256(weights)

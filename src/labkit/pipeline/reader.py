@@ -1,8 +1,9 @@
 """Lets a tuned model answer: it quotes the passages and answers in a few words, or says that they do not tell.
 
 It takes the place of the rules that decide whether to answer, of the untuned model's sentence, and of the search for
-that sentence's evidence: the ``answer`` adapter (:mod:`labkit.tune`) has learned all three. A quotation is held to the
-passage while it is written, so a citation always exists; whether it answers the question is what the model has learned.
+that sentence's evidence: the ``answer`` adapter (:mod:`labkit.tune`) has learned all three. In this
+process a quotation is held to the passage while it is written; behind an endpoint it is looked for there afterwards.
+Whether it answers the question is what the model has learned.
 """
 
 from __future__ import annotations

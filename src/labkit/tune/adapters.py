@@ -1,7 +1,7 @@
 """Trains the adapters that come with labkit: ``python -m labkit.tune.adapters --out FOLDER [--task TASK]``.
 
-Prints what to pin in ``labkit/llm/adapters/pins.toml``. On two CPU cores the three take about an hour; with a GPU the
-same command takes minutes. A run that was interrupted goes on where it was.
+Prints what to pin in ``labkit/llm/adapters/pins.toml``. Two CPU cores read some 400 tokens a second (docs/tuning.md has
+the sizes of the sets). A run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The training sets of the three adapters, put together: ``python -m labkit.tune.datasets --out FOLDER`` writes them.
 
-Half of the conversations are over documents of generated worlds as retrieval finds them, half over invented subjects.
+Most of the conversations are over documents of generated worlds as retrieval finds them, the others over invented
+subjects, except that facts are extracted from documents alone.
 The worlds are none that anything is measured on, and only their train splits are used. A set is the same for the same
 seeds and code; its card says what it holds.
 """

@@ -1,9 +1,9 @@
 """How an adapter is trained: the numbers, in one place, and the model they are applied to.
 
 The default is QLoRA (Dettmers et al. 2023): the base in 4-bit NF4, frozen; low-rank changes (LoRA: Hu et al. 2021) on
-every linear layer of the upper two thirds of the model. Below them nothing is learned, so nothing there has to be kept
-for the way back: a sixth less time, a third less memory for activations. Full fine-tuning and LoRA on the unquantized
-base are the same code with another ``method``.
+every linear layer of the upper two thirds of the model. Below them nothing is learned, so there is no way back through
+them and none of their activations to keep. Full fine-tuning and LoRA on the unquantized base are the same code with
+another ``method``.
 
 It knows models and not what they are trained on.
 """
