@@ -21,6 +21,7 @@ from labkit.bench.result import Figure
 from labkit.models import go_offline, resolve
 from labkit.quantize.perplexity import Loss, losses, perplexity, ratio
 from labkit.tune import answering, made
+from labkit.tune.recipe import quiet
 
 STEPS, CONVERSATIONS = 6, 40
 TOKENS = 20_000
@@ -66,11 +67,11 @@ def cost_figures(options: Options) -> dict[str, Figure]:
         )
         seconds = runs[method, "trl"]["step"] / full["step"]
         figures[f"step_time_ratio_{method}"] = Figure(
-            value=seconds, n=STEPS, direction="lower", peer="full fine-tuning"
+            value=seconds, n=STEPS - 1, direction="lower", peer="full fine-tuning"
         )
     for loop, name in (("trl", "trl_step_time_ratio"), ("trl-defaults", "trl_defaults_step_time_ratio")):
         seconds = runs["qlora", loop]["step"] / runs["qlora", "hand"]["step"]
-        figures[name] = Figure(value=seconds, n=STEPS, direction="lower", peer="a plain loop of the same maths")
+        figures[name] = Figure(value=seconds, n=STEPS - 1, direction="lower", peer="a plain loop of the same maths")
     return figures | forgetting(options)
 
 
@@ -82,19 +83,21 @@ def forgetting(options: Options) -> dict[str, Figure]:
         return {"forgetting_ratio": skipped}
     go_offline()
     import torch
-    from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    with quiet():  # importing peft imports bitsandbytes
+        from peft import PeftModel
     base = resolve(options.settings.chat_model, options.settings.home)
     tokenizer = AutoTokenizer.from_pretrained(base.path)
-    model = AutoModelForCausalLM.from_pretrained(base.path, dtype=torch.float32).eval()
-    before = losses(model, tokenizer, texts, tokens=TOKENS)
-    tuned = PeftModel.from_pretrained(model, options.adapter("answer")).eval()
-    after: list[Loss] = losses(tuned, tokenizer, texts, tokens=TOKENS)
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(base.path, dtype=torch.float32).eval()
+        before = losses(model, tokenizer, texts, tokens=TOKENS)
+        tuned = PeftModel.from_pretrained(model, options.adapter("answer")).eval()
+        after: list[Loss] = losses(tuned, tokenizer, texts, tokens=TOKENS)
     found, start = ratio(before, after, options.seed), perplexity(before, options.seed)
     return {
         "forgetting_ratio": Figure(
-            value=found.value, n=found.tokens, ci95=found.ci95, unit="tokens in n", direction="lower", peer="the base"
+            value=found.value, n=found.tokens, ci95=found.ci95, direction="lower", peer="the base"
         ),
         "general_perplexity_base": Figure(value=start.value, n=start.tokens, ci95=start.ci95, direction="lower"),
     }
