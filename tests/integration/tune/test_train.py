@@ -34,6 +34,20 @@ def test_what_is_learned_lowers_the_loss(base, dialogues, small, tmp_path):
     assert last < first - 0.3
 
 
+def test_what_is_trained_over_a_4_bit_base_is_float32(base, dialogues, small, tmp_path, monkeypatch):
+    kept = {}
+
+    def trainer(model, *others):
+        made = original(model, *others)
+        kept.update({name: p.dtype for name, p in model.named_parameters() if p.requires_grad})
+        return made
+
+    original = module._trainer
+    monkeypatch.setattr(module, "_trainer", trainer)
+    train(base, dialogues, tmp_path / "answer", replace(small, method="qlora", steps=1))
+    assert set(kept.values()) == {torch.float32}
+
+
 @pytest.mark.parametrize("killed_after", [4, 7], ids=["first-epoch", "second-epoch"])
 def test_a_run_that_was_killed_ends_with_the_same_weights(base, dialogues, small, tmp_path, monkeypatch, killed_after):
     from transformers import TrainerCallback

@@ -65,3 +65,18 @@ def test_a_mention_is_any_wording_as_whole_words(truth):
     assert truth.mentions("They torque it to 12 Nm, no more.", "f3")
     assert not truth.mentions("They torque it to 112 Nm.", "f3")
     assert not truth.mentions("Room 420", "f2")
+
+
+def test_a_name_within_a_word_is_not_that_name(truth):
+    assert truth.seen(SITE, "It has 42 robots in all.", title="Crosswaters") == []
+
+
+def test_values_are_those_of_a_split(truth):
+    assert "9.50 EUR" in truth.values["test", "part.price"]
+    assert ("train", "part.price") not in truth.values
+
+
+def test_a_thing_of_another_split_is_no_value(truth):
+    kept = {"subject_id": "site-train", "relation": "site.part", "value": "a", "object_id": None}
+    truth.facts |= {"f8": kept, "f9": {**kept, "value": "b", "object_id": "part-test"}}
+    assert truth.values["train", "site.part"] == ["a"]
