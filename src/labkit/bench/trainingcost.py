@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,8 @@ def _rows(options: Options, scratch: Path) -> Path:
 
     go_offline()
     rng = random.Random(options.seed)
-    dialogues = (answering.dialogue(context, rng) for context in made.contexts(rng))
-    some = [one for one, _ in zip((d for d in dialogues if d), range(CONVERSATIONS), strict=False)]
+    dialogues = (one for context in made.contexts(rng) for one in answering.dialogues(context, rng))
+    some = list(islice(dialogues, CONVERSATIONS))
     base = resolve(options.settings.chat_model, options.settings.home)
     rows = dataset_rows(some, AutoTokenizer.from_pretrained(base.path), 512)
     file = scratch / "rows.json"

@@ -14,7 +14,7 @@ from labkit.bench.result import Figure, share
 from labkit.evaluate.grading import value_correct
 from labkit.llm.constrain import Quotations
 from labkit.llm.local import LocalChat
-from labkit.llm.tasks import Cited, cited, numbered, prompt_of, titled
+from labkit.llm.tasks import Cited, cited, flat, numbered, prompt_of
 from labkit.models import resolve
 from labkit.pipeline.reader import MAX_TOKENS
 from labkit.schema import RequestContext
@@ -48,7 +48,7 @@ def asking(chat: LocalChat, *, constrained: bool = True) -> Ask:
 
     def ask(question: str, context: Context) -> Cited:
         messages = prompt_of("answer").messages(passages=numbered(context.passages), question=question)
-        form = Quotations([titled(one) for one in context.passages]) if constrained else None
+        form = Quotations([flat(one) for one in context.passages]) if constrained else None
         reply = chat.chat(messages, max_tokens=MAX_TOKENS, ctx=RequestContext(), constraint=form)
         return cited(reply.text, len(context.passages))
 

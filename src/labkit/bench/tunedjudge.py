@@ -56,8 +56,8 @@ def _world(world: Contexts, judge: TunedJudge, limit: int, seed: int) -> Iterato
     asked = sample([one for one in world.questions if one.type in ("single_hop", "time", "adversarial")], limit, seed)
     for question in tqdm(asked, desc="judging", unit="context"):
         context = world.retrieved(question, rng)
-        made = judging.dialogue(context, rng, turns=2)
-        for turn in made.turns if made else ():
+        for made in judging.dialogues(context, rng, most=2):
+            (turn,) = made.turns
             statement = turn.user.rpartition("Statement: ")[2]
             likely = judge.probability(statement, context.passages)
             yield {

@@ -48,10 +48,10 @@ class Constraint(Protocol):
 
 
 class Quotations:
-    """Lines ``[2] words of passage 2``, then a line ``Answer: …``; or the abstention and nothing else.
+    """Lines ``[2] words of passage 2``, and a line ``Answer: …`` where need be; or the abstention and nothing else.
 
     What is quoted stands in the passage it names, character by character, where runs of white space count as one space.
-    The answer is free. At most :data:`MOST_QUOTES` passages are quoted, so that an end comes.
+    What follows ``Answer:`` is free. At most :data:`MOST_QUOTES` passages are quoted, so that an end comes.
 
     Args:
         passages: as they are shown, numbered from 1; with none there is only the abstention.
@@ -78,7 +78,7 @@ class Quotations:
         """See :class:`Constraint`."""
         said = text.rpartition(b"\n")[2]
         answered = said.startswith(self._answer) and bool(said[len(self._answer) :].strip())
-        return text == self._abstention or (answered and self.viable(text))
+        return text == self._abstention or ((answered or self._is_quotation(said)) and self.viable(text))
 
     def _is_begun(self, line: bytes) -> bool:
         """Whether a line is, or may become, a quotation."""

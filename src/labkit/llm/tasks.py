@@ -1,10 +1,13 @@
 """The three tasks a small model is tuned for, as text: what it is shown, and how its reply is read.
 
-``answer``: numbered passages and a question; the reply quotes them, ``[n] words of passage n``, and ends with a line
-``Answer: …``, or it is :data:`ABSTENTION`. Quoting first is what makes a small model read: to find the sentence and to
-find the answer in it are two easy steps instead of a hard one, and a quotation can be checked. ``judge``:
-numbered passages and a statement; the reply is ``yes`` or ``no``. ``extract``: one passage; the reply is a line
-``subject | relation | object`` for each fact, or nothing. Training and running share this module, so that what is
+``answer``: a question, numbered passages of a sentence each, and the question again; the reply is a line ``[n] words``
+for every step, words of passage n, the last of which are the answer. Where the answer is none of them, as when two
+values were compared, a line ``Answer: …`` follows; where there is none, the reply is :data:`ABSTENTION`. ``judge``: a
+statement, numbered passages, and the statement again; the reply is ``yes`` or ``no``. ``extract``: one passage; the
+reply is a line ``subject | relation | object`` for each fact, or nothing.
+
+What is asked stands before the passages as well as after them, because a decoder reads a passage without knowing what
+comes later: it can only look for what it has already been told. Training and running share this module, so that what is
 learned is what is asked. It knows nothing about models, adapters or where passages come from.
 """
 
@@ -23,7 +26,7 @@ ABSTENTION = "Not in the passages."
 """What the answer adapter says where the passages do not answer."""
 
 ANSWER = "Answer: "
-"""How the last line of an answer begins."""
+"""How the last line begins where the answer is not what was quoted last."""
 
 SUPPORTED, UNSUPPORTED = "yes", "no"
 
@@ -39,7 +42,7 @@ class Shown(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """Words of a passage, the number of which counts from 1; runs of white space are single spaces."""
+    """Words of a passage: a value, or what the next step asks about. The place counts from 1."""
 
     place: int
     words: str
@@ -76,10 +79,16 @@ def prompt_of(task: Task) -> Prompt:
 
 
 def numbered(passages: Sequence[Shown]) -> str:
-    """Passages as the answer and judge prompts show them: a number, the title, then the text without empty lines."""
+    """Passages as the answer and judge prompts show them: a line each, with its number."""
     if not passages:
         return "(no passages)"
-    return "\n\n".join(f"[{place}] {titled(passage)}" for place, passage in enumerate(passages, 1))
+    return "\n".join(f"[{place}] {flat(passage)}" for place, passage in enumerate(passages, 1))
+
+
+def flat(passage: Shown) -> str:
+    """A passage in one line, after its title and a colon."""
+    text = " ".join(titled(passage).removeprefix(passage.title).split())
+    return ": ".join(part for part in (passage.title, text) if part)
 
 
 def titled(passage: Shown) -> str:
@@ -94,7 +103,7 @@ def titled(passage: Shown) -> str:
 def cited(text: str, passages: int) -> Cited:
     """Read a reply of the answer adapter; what is no quotation of a passage that was shown is left out.
 
-    A reply without a quotation or without an answer says nothing: it counts as an abstention.
+    A reply without a quotation says nothing: it counts as an abstention.
 
     Args:
         text: the reply.
@@ -107,12 +116,13 @@ def cited(text: str, passages: int) -> Cited:
         elif line.startswith(ANSWER):
             said = line.removeprefix(ANSWER).strip()
     kept = tuple(quote for quote in dict.fromkeys(quotes) if 1 <= quote.place <= passages)
-    return Cited(said, kept) if said and kept else Cited("", ())
+    return Cited(said or kept[-1].words, kept) if kept else Cited("", ())
 
 
 def answered(value: str, quotes: Sequence[Quote]) -> str:
     """A reply as the answer adapter is taught to write it."""
-    return "\n".join([*(f"[{quote.place}] {quote.words}" for quote in quotes), f"{ANSWER}{value}"])
+    lines = [f"[{quote.place}] {quote.words}" for quote in quotes]
+    return "\n".join(lines if quotes[-1:] and quotes[-1].words == value else [*lines, f"{ANSWER}{value}"])
 
 
 def triples(text: str) -> list[Triple]:

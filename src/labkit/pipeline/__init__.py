@@ -9,6 +9,7 @@ from labkit.pipeline.build import build_pipeline, default_retriever
 from labkit.pipeline.facts import Facts
 from labkit.pipeline.pipeline import ABSTENTION, Pipeline
 from labkit.pipeline.select import Passage, Selector
+from labkit.pipeline.statements import StatementSelector
 
 __all__ = [
     "ABSTENTION",
@@ -18,6 +19,7 @@ __all__ = [
     "Passage",
     "Pipeline",
     "Selector",
+    "StatementSelector",
     "build_pipeline",
     "default_retriever",
 ]

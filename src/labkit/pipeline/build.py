@@ -20,6 +20,7 @@ from labkit.pipeline.facts import Facts
 from labkit.pipeline.pipeline import Pipeline, is_answered
 from labkit.pipeline.reader import Reader
 from labkit.pipeline.select import Selector
+from labkit.pipeline.statements import StatementSelector
 from labkit.retrieve import Index, Reranker, Rewriter, Search, open_index, ranker
 from labkit.schema import ChatModel, Retriever, Versions
 from labkit.settings import Settings
@@ -55,13 +56,14 @@ def build_pipeline(
     with _collector_paused():
         opened = _opened(index_dir, settings, encoder, world)
         retriever, known = (retrieval(opened, encoder), None) if retrieval else _by_graph(opened, encoder)
+    reader = _reader(chat, settings)
     return Pipeline(
         retriever,
         chat,
         facts=known if facts else None,
-        select=Selector(encoder),
+        select=StatementSelector(encoder) if reader else Selector(encoder),
         judge=rule,
-        reader=_reader(chat, settings),
+        reader=reader,
         versions=Versions(index=opened.info.version, world=opened.info.world),
     )
 

@@ -18,7 +18,7 @@ from labkit.errors import EndpointError
 from labkit.llm import Prompt, load_prompt
 from labkit.pipeline.abstain import EvidenceRule, Verdict
 from labkit.pipeline.attribute import Attributor, Support, quote
-from labkit.pipeline.reader import Reader, quoted
+from labkit.pipeline.reader import Reader, stated
 from labkit.pipeline.select import Passage
 from labkit.retrieve.rewrite import asked_day
 from labkit.retrieve.store import check_search
@@ -171,7 +171,7 @@ class Pipeline:
             return silent.model_copy(update={**found, "route": "quote"})
         if not said.text:
             return silent.model_copy(update={"usage": reply.usage})
-        citations = tuple(quoted(one, passages[one.place - 1]) for one in said.quotes)
+        citations = tuple(stated(passages[place - 1]) for place in said.places)
         nearest = max(passages[place - 1].similarity for place in said.places)
         return Answer(
             text=said.text, citations=citations, confidence=max(0.0, min(1.0, nearest)), route="read",

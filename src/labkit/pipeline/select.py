@@ -89,7 +89,7 @@ class Selector:
             scores = np.array([next(similarities) for _ in parts], np.float32)
             similarity = float(scores.max(initial=-1.0))
             # A heading is near every question about its section and answers none.
-            scores[[not _says_something(part, chunk) for part in parts]] = -1.0
+            scores[[not says_something(part, chunk) for part in parts]] = -1.0
             if scores.max(initial=-1.0) < 0:
                 continue
             first, last = self._window(parts, scores)
@@ -129,7 +129,7 @@ def _heading(chunk: Chunk) -> str:
     return f"{chunk.heading_path[-1]}: " if chunk.heading_path else ""
 
 
-def _says_something(part: Sentence, chunk: Chunk) -> bool:
+def says_something(part: Sentence, chunk: Chunk) -> bool:
     """Whether a sentence is more than a label, the heading it stands under, or a rule between sections."""
     words = content_words(part.text)
     headings = content_words(" ".join(chunk.heading_path))

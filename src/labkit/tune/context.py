@@ -21,7 +21,7 @@ class Readable:
         subject: its name.
         relation: what is said of the subject.
         value: as it is written there.
-        quotes: the words that say so, by passage; any of them will do.
+        quotes: the value where it stands, by passage; any of them will do.
         questions: ways to ask for it.
         statements: ways to state it other than the passages do.
         rivals: values it could have and does not.
@@ -48,7 +48,7 @@ class Asked:
     Attributes:
         text: the question.
         value: the right answer as the passages word it; '' where they do not answer.
-        quotes: the words it rests on, all of them, in the order of the steps it takes.
+        quotes: what each step finds, and where, in the order of the steps.
         kind: type of the question.
         wrong: another answer that could be given and would be wrong; '' where none is known.
     """

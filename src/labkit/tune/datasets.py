@@ -31,11 +31,15 @@ SEEDS = (101, 102, 103)
 SEED = 6
 """Of the random choices in the sets."""
 
-_RETRIEVED = {"single_hop": 90, "time": 20, "adversarial": 30, "unanswerable": 40, "forbidden": 10}
-_GOLD = {"multi_hop": 35, "comparison": 30}
+_RETRIEVED = {"single_hop": 200, "time": 50, "adversarial": 50, "unanswerable": 70, "forbidden": 20}
+_GOLD = {"single_hop": 80, "multi_hop": 150, "comparison": 80}
 """Questions of each type and world, at most."""
-_OF_WORLDS = {"answer": 765, "judge": 260}
-_OF_INVENTED = {"answer": 330, "judge": 200}
+_PHRASED = 500
+"""Further questions of each world, over its facts."""
+_WITHOUT = 0.2  # of the answerable questions: asked a second time of sentences that do not answer
+_FURTHER = 0.3  # of the contexts: asked a second question
+_OF_WORLDS = {"answer": 3_000, "judge": 1_600}
+_OF_INVENTED = {"answer": 2_000, "judge": 1_200}
 _PASSAGES, _SILENT = 1_500, 0.3  # to extract from; share of those that state nothing
 _LONGEST_CHARS = 1_100
 
@@ -48,7 +52,7 @@ class Lesson:
 
     Attributes:
         retrieved: contexts as the pipeline meets them.
-        gold: contexts of questions that need several passages.
+        gold: contexts that hold all that is needed.
         passages: chunks with the dialogue that extracts from them.
     """
 
@@ -65,8 +69,11 @@ def lesson(settings: Settings, seed: int) -> Lesson:
         by_type[question.type].append(question)
     for questions in by_type.values():
         rng.shuffle(questions)
-    retrieved = [world.retrieved(one, rng) for kind, n in _RETRIEVED.items() for one in by_type[kind][:n]]
-    gold = [world.gold(one, rng) for kind, n in _GOLD.items() for one in by_type[kind][:n]]
+    asked = [one for kind, n in _RETRIEVED.items() for one in by_type[kind][:n]]
+    asked += world.phrased(rng, _PHRASED)
+    retrieved = [world.retrieved(one, rng) for one in asked]
+    retrieved += [world.retrieved(one, rng, without=True) for one in asked if one.value and rng.random() < _WITHOUT]
+    gold = [world.gold(one, rng) for kind, n in _GOLD.items() for one in by_type[kind][-n:]]
     passages = []
     for chunk in world.chunks():
         title = " > ".join(chunk.heading_path) or chunk.source_path
@@ -91,7 +98,7 @@ def build(task: Task, settings: Settings, *, seeds: Sequence[int] = SEEDS, seed:
     if task == "extract":
         found = _passages(taught, rng)
     else:
-        made_of = answering.dialogue if task == "answer" else judging.dialogue
+        made_of = answering.dialogues if task == "answer" else judging.dialogues
         contexts = _mixed([context for one in taught for context in (*one.retrieved, *one.gold)], rng)
         of_worlds = islice(_each(made_of, contexts, rng), _OF_WORLDS[task])
         of_invented = islice(_each(made_of, made.contexts(rng), rng), _OF_INVENTED[task])
@@ -125,9 +132,9 @@ def _passages(taught: Sequence[Lesson], rng: random.Random) -> list[Dialogue]:
 
 
 def _each(
-    made_of: Callable[[Context, random.Random], Dialogue | None], contexts: Iterable[Context], rng: random.Random
+    made_of: Callable[[Context, random.Random, int], list[Dialogue]], contexts: Iterable[Context], rng: random.Random
 ) -> Iterator[Dialogue]:
-    return (dialogue for context in contexts if (dialogue := made_of(context, rng)) is not None)
+    return (one for context in contexts for one in made_of(context, rng, 2 if rng.random() < _FURTHER else 1))
 
 
 def _mixed(items: Sequence[_T], rng: random.Random) -> list[_T]:

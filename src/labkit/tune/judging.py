@@ -1,4 +1,4 @@
-"""Conversations the ``judge`` adapter learns from: statements, and whether the passages support them.
+"""What the ``judge`` adapter learns from: statements, and whether the passages support them.
 
 A statement is a sentence that says the same in other words, or a question with an answer. What is not supported is made
 of it: another value of the relation, another subject, the opposite, or the answer to what the passages do not tell.
@@ -14,15 +14,15 @@ from labkit.llm.tasks import SUPPORTED, UNSUPPORTED, numbered, prompt_of
 from labkit.tune.context import Context, Readable
 from labkit.tune.dialogue import Dialogue, Turn
 
-TURNS = 6
-"""Statements of a conversation, at most."""
-
 _NEGATED = re.compile(r"\b(is|are|was|were|has|can|will|must|should)\b(?! not)")
 _AS_QUESTION = 0.5  # of the statements with a sentence: put as question and answer all the same
 
 
-def dialogue(context: Context, rng: random.Random, turns: int = TURNS) -> Dialogue | None:
-    """A conversation over a context, half of its statements supported; None where nothing is stated."""
+def dialogues(context: Context, rng: random.Random, most: int = 4) -> list[Dialogue]:
+    """Statements over a context, ``most`` at most, half of them supported; none where nothing is stated.
+
+    Each is judged by itself: the passages are read for one statement.
+    """
     facts = rng.sample(list(context.facts), len(context.facts))
     said: list[Turn] = []
     if context.asked is not None and context.asked.value:
@@ -34,13 +34,12 @@ def dialogue(context: Context, rng: random.Random, turns: int = TURNS) -> Dialog
         question, guess = rng.choice(list(context.absent))
         said += [Turn(f"{question} {guess}", UNSUPPORTED, "absent")] * bool(guess)
     rng.shuffle(said)
-    said = _balanced(said, turns)
-    if not said:
-        return None
-    passages = numbered(context.passages)
-    opening = prompt_of("judge").messages(passages=passages, statement=said[0].user)[1]["content"]
-    further = (turn._replace(user=f"Statement: {turn.user}") for turn in said[1:])
-    return Dialogue("judge", (said[0]._replace(user=opening), *further), context.source)
+    return [_judging(context, turn) for turn in _balanced(said, most)]
+
+
+def _judging(context: Context, turn: Turn) -> Dialogue:
+    messages = prompt_of("judge").messages(passages=numbered(context.passages), statement=turn.user)
+    return Dialogue("judge", (turn._replace(user=messages[1]["content"]),), context.source)
 
 
 def _own(context: Context, rng: random.Random) -> Turn:

@@ -1,7 +1,8 @@
 """Contexts over invented subjects: 223 relations, each asked and stated in ten ways by people who saw no corpus.
 
-They are why a tuned model reads sentences nobody at Tidewater would write. Passages of one context are about one or
-two subjects of a kind, so the right name, the right relation and the right passage all have to be told apart.
+They are why a tuned model reads sentences nobody at Tidewater would write. What stands beside the answer says other
+things of the same subject or the same of others, so the right name and the right relation have to be told apart. The
+answer stands about as often in each place as a selector of sentences puts it there.
 """
 
 from __future__ import annotations
@@ -10,92 +11,113 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from labkit.llm.tasks import Quote, Shown
-from labkit.tune.context import Context, Readable
-from labkit.tune.relation import FOLDER, Passage, Relation, kinds, passages_about
+from labkit.pipeline.statements import STATEMENTS
+from labkit.tune.context import Asked, Context, Readable
+from labkit.tune.relation import FOLDER, Relation, kinds
 
 SOURCE = "invented"
 
-_PASSAGES = (1, 2, 3, 3)  # passages of a context, by how often they stand here
-_SECOND_SUBJECT = 0.6
-_ABSENT = 4
+_UNANSWERED = 0.2  # of the contexts
+_OWN, _SAME = (2, 4), (1, 3)  # others: of the subject, from and to; of the relation
+_AT = (0.5, 0.18, 0.12, 0.08, 0.07, 0.05)  # how often the answer stands in each place
+_AS_FIELD, _AS_ROW, _NAMED = 0.2, 0.1, 0.5  # of the statements; of the sentences: under the subject's name
+_TITLES = ("", "Overview", "Notes", "Details", "Handbook > General", "Records", "Messages", "What you should know")
+_RIVALS = 6
+
+
+class _Stated(NamedTuple):
+    """A sentence, field or row, and what it states."""
+
+    name: str
+    relation: str
+    value: str
+    shown: Shown
 
 
 def contexts(rng: random.Random, *, rounds: int = 1, folder: Path = FOLDER) -> Iterator[Context]:
-    """Contexts that show every relation of every subject about once a round, in random order."""
+    """Contexts that are asked for every relation of every subject once a round, in random order."""
     for _ in range(rounds):
         found = []
         for file in sorted(folder.glob("*.toml")):
             for relations, names in kinds(file):
-                passages = [passage for name in names for passage in passages_about(name, relations, rng)]
-                found += list(_kind(relations, names, passages, rng))
+                kind = _Kind(relations, names, rng)
+                found += [kind.context(name, relation) for name in names for relation in relations]
         rng.shuffle(found)
         yield from found
 
 
-def _kind(
-    relations: Sequence[Relation], names: Sequence[str], passages: Sequence[Passage], rng: random.Random
-) -> Iterator[Context]:
-    by_name: defaultdict[str, list[Passage]] = defaultdict(list)
-    for passage in passages:
-        by_name[passage.about].append(passage)
-    by_relation = {relation.name: relation for relation in relations}
-    for name in names:
-        left = rng.sample(by_name[name], len(by_name[name]))
-        while left:
-            size = rng.choice(_PASSAGES)
-            chosen, left = left[:size], left[size:]
-            if rng.random() < _SECOND_SUBJECT:
-                other = rng.choice([one for one in names if one != name])
-                chosen.append(rng.choice(by_name[other]))
-            rng.shuffle(chosen)
-            yield _context(chosen, by_relation, names, rng)
+class _Kind:
+    """The relations and subjects of one kind, with a value for each."""
 
+    def __init__(self, relations: Sequence[Relation], names: Sequence[str], rng: random.Random) -> None:
+        self._relations: Mapping[str, Relation] = {relation.name: relation for relation in relations}
+        self._names, self._rng = names, rng
+        self._values = {(name, one.name): rng.choice(one.values) for name in names for one in relations}
 
-def _context(
-    passages: Sequence[Passage], relations: Mapping[str, Relation], names: Sequence[str], rng: random.Random
-) -> Context:
-    quotes: defaultdict[tuple[str, str], list[Quote]] = defaultdict(list)
-    values: dict[tuple[str, str], str] = {}
-    for place, passage in enumerate(passages, 1):
-        for relation, value in passage.states.items():
-            quotes[passage.about, relation].append(Quote(place, passage.said[relation]))
-            values[passage.about, relation] = value
-    facts = [
-        Readable(
-            about, name, value, tuple(quotes[about, name]),
-            [form.format(s=about) for form in relations[name].questions],
-            [_sentence(form.format(s=about, v=value)) for form in relations[name].statements],
-            [other for other in relations[name].values if other != value],
-        )
-        for (about, name), value in values.items()
-    ]  # fmt: skip
-    return Context(tuple(map(_shown, passages)), facts, list(_absent(passages, values, relations, names, rng)), SOURCE)
+    def context(self, name: str, relation: Relation) -> Context:
+        """Statements around one fact, and the question for it."""
+        rng = self._rng
+        keys = rng.sample(self._beside(name, relation.name), STATEMENTS - 1)
+        answered = rng.random() >= _UNANSWERED
+        if answered:
+            keys.insert(min(rng.choices(range(len(_AT)), _AT)[0], len(keys)), (name, relation.name))
+        stated = [self._stated(*key) for key in keys]
+        question = rng.choice(relation.questions).format(s=name)
+        value = self._values[name, relation.name] if answered else ""
+        quotes = tuple(Quote(keys.index(key) + 1, value) for key in [(name, relation.name)] if answered)
+        wrong = rng.choice([one.value for one in stated if one.value != self._values[name, relation.name]] or [""])
+        return Context(
+            tuple(one.shown for one in stated), self._facts(stated), list(self._absent(name, relation.name, stated)),
+            SOURCE, Asked(question, value, quotes, SOURCE, wrong),
+        )  # fmt: skip
 
+    def _beside(self, name: str, relation: str) -> list[tuple[str, str]]:
+        """What stands beside a fact, at least as much as is shown: more of the subject than of others."""
+        rng = self._rng
+        own = [(name, one) for one in self._relations if one != relation]
+        same = [(one, relation) for one in self._names if one != name]
+        rest = [(one, other) for one in self._names if one != name for other in self._relations if other != relation]
+        chosen = rng.sample(own, min(len(own), rng.randint(*_OWN))) + rng.sample(same, rng.randint(*_SAME))
+        return chosen + rng.sample(rest, max(0, STATEMENTS - 1 - len(chosen)))
 
-def _absent(
-    passages: Sequence[Passage], values: Mapping[tuple[str, str], str], relations: Mapping[str, Relation],
-    names: Sequence[str], rng: random.Random,
-) -> Iterator[tuple[str, str]]:  # fmt: skip
-    about = sorted({passage.about for passage in passages})
-    here = sorted(values)
-    for _ in range(_ABSENT):
-        guess = values[rng.choice(here)]
-        if rng.random() < 0.6:
-            name, unsaid = rng.choice(about), sorted(relations)
-            unsaid = [relation for relation in unsaid if (name, relation) not in values]
-            relation = rng.choice(unsaid) if unsaid else ""
+    def _stated(self, name: str, relation: str) -> _Stated:
+        rng, value, words = self._rng, self._values[name, relation], self._relations[relation]
+        dice = rng.random()
+        if dice < _AS_FIELD:
+            shown = Shown(name, f"{rng.choice(words.labels)}: {value}")
+        elif dice < _AS_FIELD + _AS_ROW:
+            shown = Shown(rng.choice(_TITLES), f"{name} | {rng.choice(words.labels)}: {value}")
         else:
-            others = [one for one in names if one not in about]
-            name, relation = rng.choice(others), rng.choice(here)[1]
-        if relation:
-            yield rng.choice(relations[relation].questions).format(s=name), guess
+            said = rng.choice(words.statements).format(s=name, v=value)
+            shown = Shown(name if rng.random() < _NAMED else rng.choice(_TITLES), said[:1].upper() + said[1:])
+        return _Stated(name, relation, value, shown)
 
+    def _facts(self, stated: Sequence[_Stated]) -> list[Readable]:
+        places: defaultdict[tuple[str, str], list[Quote]] = defaultdict(list)
+        for place, one in enumerate(stated, 1):
+            places[one.name, one.relation].append(Quote(place, one.value))
+        return [
+            Readable(
+                name, relation, self._values[name, relation], tuple(quotes),
+                [form.format(s=name) for form in self._relations[relation].questions],
+                [_sentence(form.format(s=name, v=self._values[name, relation]))
+                 for form in self._relations[relation].statements],
+                [one for one in self._relations[relation].values if one != self._values[name, relation]][:_RIVALS],
+            )
+            for (name, relation), quotes in places.items()
+        ]  # fmt: skip
 
-def _shown(passage: Passage) -> Shown:
-    first, _, rest = passage.text.partition("\n")
-    return Shown(first, rest.strip()) if rest else Shown("", passage.text)
+    def _absent(self, name: str, relation: str, stated: Sequence[_Stated]) -> Iterator[tuple[str, str]]:
+        """Questions the statements do not answer, with a value a guesser would take: of the subject, and of others."""
+        here = {(one.name, one.relation) for one in stated}
+        unsaid = [(name, one) for one in self._relations if (name, one) not in here and one != relation]
+        unsaid += [(one, relation) for one in self._names if (one, relation) not in here and one != name]
+        for absent, asked in self._rng.sample(unsaid, min(2, len(unsaid))):
+            guess = self._rng.choice(stated).value
+            yield self._rng.choice(self._relations[asked].questions).format(s=absent), guess
 
 
 def _sentence(text: str) -> str:

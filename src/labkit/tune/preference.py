@@ -28,7 +28,7 @@ from labkit.tune.recipe import Recipe, quiet, shares, trainable
 from labkit.tune.train import Trained, halve, stop_at_nan, whole_folder
 
 RECIPE = Recipe(rate=5e-5)
-"""A twentieth of the rate of supervised tuning: what is known already shall be sharpened, not learned anew."""
+"""A fortieth of the rate of supervised tuning: what is known already shall be sharpened, not learned anew."""
 
 
 class Pair(NamedTuple):
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
         user: passages and question, as the ``answer`` task puts them.
         chosen: the right reply.
         rejected: a wrong one.
-        kind: what is wrong with it: ``value``, ``citation`` (the words quoted), ``invented`` or ``silent``.
+        kind: what is wrong with it: ``value``, ``citation`` (the passage named), ``invented`` or ``silent``.
         source: version of the world, or ``invented``.
     """
 
@@ -157,11 +157,12 @@ def _value(context: Context, rng: random.Random) -> Pair | None:
 
 
 def _citation(context: Context, rng: random.Random) -> Pair | None:
-    """The right value, resting on words that do not say so."""
+    """The right value, said to stand in a passage that does not hold it."""
     for fact in _asked_for(context, rng):
-        others = [quote for one in context.facts for quote in one.quotes[:1] if fact.value not in quote.words]
+        others = [place for place, shown in enumerate(context.passages, 1) if fact.value not in shown.text]
         if others:
-            return _of_fact(context, fact, answered(fact.value, [rng.choice(others)]), "citation", rng)
+            wrong = Quote(rng.choice(others), fact.value)
+            return _of_fact(context, fact, answered(fact.value, [wrong]), "citation", rng)
     return None
 
 

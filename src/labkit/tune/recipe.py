@@ -49,8 +49,8 @@ class Recipe:
     rank: int = 6
     alpha: int = 24
     from_layer: int = 10
-    rate: float = 1e-3
-    batch: int = 4
+    rate: float = 2e-3
+    batch: int = 8
     epochs: float = 1.0
     steps: int = 0
     longest: int = 768

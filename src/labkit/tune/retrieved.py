@@ -1,15 +1,15 @@
 """Contexts out of a generated world, as its questions meet them: what retrieval finds, with all that goes wrong there.
 
 Distractors, superseded versions, planted instructions, copies and passages without the answer come from the documents
-themselves. Documents of other splits are left out, so nothing of dev or test is seen in training. A *gold* context puts
-the passages that hold the answer among the nearest that do not: what a reader can do once retrieval has done its work.
+themselves. Documents of other splits are left out, so nothing of dev or test is seen in training. A *gold* context
+holds the sentences that answer among the nearest that do not: what a reader can do once retrieval has done its work.
 """
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from labkit.evaluate.corpus import asked_by, gold_paths, prepare_world, read_questions
@@ -18,17 +18,15 @@ from labkit.llm import embedder
 from labkit.llm.tasks import Quote
 from labkit.pipeline.build import default_retriever
 from labkit.pipeline.pipeline import HITS
-from labkit.pipeline.select import PASSAGE_TOKENS, PASSAGES, Passage, Selector, shown
+from labkit.pipeline.select import Passage, shown
+from labkit.pipeline.statements import StatementSelector
 from labkit.retrieve import open_index
-from labkit.retrieve.text import sentences
-from labkit.schema import Chunk, RequestContext
+from labkit.schema import Chunk, Hit, RequestContext
 from labkit.settings import Settings
 from labkit.tune.chains import Phrasings
 from labkit.tune.context import Asked, Context, Readable
 from labkit.tune.truth import Seen, WorldTruth
 from labkit.world.questions import Question
-
-MOST_PASSAGES = 4
 
 _RIVALS, _ABSENT = 6, 4
 
@@ -53,7 +51,7 @@ class Contexts:
         assert corpus.world is not None
         index = open_index(corpus.index, self._encoder)
         self._retriever = default_retriever(index, self._encoder)
-        self._select = Selector(self._encoder)
+        self._select = StatementSelector(self._encoder)
         self._chunks: defaultdict[str, list[Chunk]] = defaultdict(list)
         for chunk in sorted(index.store.chunks(), key=lambda chunk: (chunk.source_path, chunk.ordinal)):
             self._chunks[chunk.source_path].append(chunk)
@@ -66,42 +64,63 @@ class Contexts:
             if question.type == "single_hop":
                 self._own[question.facts[0]].append(question.text)
 
-    def retrieved(self, question: Question, rng: random.Random, *, everything: bool = False) -> Context:
+    def retrieved(
+        self, question: Question, rng: random.Random, *, everything: bool = False, without: bool = False
+    ) -> Context:
         """What the pipeline would read for a question.
 
         Args:
             question: what is searched for.
             rng: draws what else is asked.
             everything: also show documents of other splits, as the running system does; for measuring, not training.
+            without: leave out the sentences that state what is asked, so that the question has no answer.
         """
         ctx = asked_by(question)
         hits = self._retriever.search(question.text, HITS, ctx)
         if not everything:
             hits = [hit for hit in hits if self._is_ours(hit.chunk)]
-        return self._context(question, self._select(question.text, hits, ctx), rng)
+        passages = self._select.ranked(question.text, hits, ctx)
+        if without:
+            passages = [passage for passage in passages if not self._states(passage, question.facts)]
+        return self._context(question, passages[: self._select.statements], rng)
 
     def gold(self, question: Question, rng: random.Random) -> Context | None:
-        """The passages that hold the answer among others, in random order; None where a fact stands in no passage."""
+        """The sentences that hold the answer among the nearest others; None where a fact stands in no sentence."""
         ctx = asked_by(question)
-        passages: list[Passage] = []
+        hits = [hit for hit in self._retriever.search(question.text, HITS, ctx) if self._is_ours(hit.chunk)]
+        passages = self._select(question.text, hits, ctx)
+        if not 0 < len(question.facts) <= self._select.statements:
+            return None
         for fact_id in question.facts:
-            if any(fact_id in self._facts_in(passage) for passage in passages):
+            if any(self._states(passage, [fact_id]) for passage in passages):
                 continue
-            found = self._holding(fact_id, ctx, rng)
+            found = self._holding(fact_id, question.text, ctx, rng)
             if found is None:
                 return None
+            if len(passages) == self._select.statements:
+                passages.remove(next(one for one in reversed(passages) if not self._states(one, question.facts)))
             passages.append(found)
-        if not 0 < len(passages) <= MOST_PASSAGES:
-            return None
-        hits = [hit for hit in self._retriever.search(question.text, HITS, ctx) if self._is_ours(hit.chunk)]
-        held = {passage.chunk.chunk_id for passage in passages}
-        for hit in hits:
-            if len(passages) >= PASSAGES:
-                break
-            if hit.chunk.chunk_id not in held:
-                passages += self._select(question.text, [hit], ctx)
-        rng.shuffle(passages)
+        passages.sort(key=lambda passage: -passage.closeness[0])
         return self._context(question, passages, rng)
+
+    def phrased(self, rng: random.Random, n: int) -> Iterator[Question]:
+        """Further questions over this split's facts, every relation as often as there are facts for it.
+
+        The words are those of :class:`~labkit.tune.chains.Phrasings`. Facts with an older or newer value are left out:
+        no phrasing says which is meant.
+        """
+        by_relation: defaultdict[str, list[str]] = defaultdict(list)
+        for fact_id, fact in self.truth.facts.items():
+            alone = len(self.truth.about[fact["subject_id"], fact["relation"]]) == 1
+            if alone and self.truth.pool(fact_id) == self.split and self._forms(fact["relation"]):
+                by_relation[fact["relation"]].append(fact_id)
+        left = [rng.sample(ids, len(ids)) for _, ids in sorted(by_relation.items())]
+        made = 0
+        while made < n and any(left):
+            for ids in left:
+                if ids and made < n:
+                    yield self._phrased(ids.pop(), rng)
+                    made += 1
 
     def chunks(self) -> list[Chunk]:
         """The chunks of this split's documents."""
@@ -110,39 +129,30 @@ class Contexts:
     def _is_ours(self, chunk: Chunk) -> bool:
         return self.truth.pools.get(chunk.source_path) == self.split
 
-    def _facts_in(self, passage: Passage) -> list[str]:
-        title = shown(passage).title
-        return [seen.fact_id for seen in self.truth.seen(passage.chunk.source_path, passage.text, title)]
+    def _phrased(self, fact_id: str, rng: random.Random) -> Question:
+        fact = self.truth.facts[fact_id]
+        subject = rng.choice(self.truth.names(fact["subject_id"]))
+        text = rng.choice(self._forms(fact["relation"])).replace("{subject}", subject)
+        value, *aliases = self.truth.wordings(fact_id)
+        return Question(f"phrased-{fact_id}", self.split, "single_hop", text, value, tuple(aliases), (fact_id,))
 
-    def _holding(self, fact_id: str, ctx: RequestContext, rng: random.Random) -> Passage | None:
-        """A passage the asker may read today that states a fact, cut as the pipeline would around its statement."""
+    def _forms(self, relation: str) -> Sequence[str]:
+        return self._phrasings.asked.get(relation, {}).get("questions", ())
+
+    def _states(self, passage: Passage, fact_ids: Iterable[str]) -> bool:
+        """Whether a sentence states one of some facts."""
+        seen = self.truth.seen(passage.chunk.source_path, passage.text, shown(passage).title)
+        return not {one.fact_id for one in seen}.isdisjoint(fact_ids)
+
+    def _holding(self, fact_id: str, question: str, ctx: RequestContext, rng: random.Random) -> Passage | None:
+        """A sentence the asker may read today that states a fact: of one of the chunks, the nearest to the question."""
         paths = sorted(self.paths.get(fact_id, ()))
         chunks = [chunk for path in paths for chunk in self._chunks[path] if self._is_ours(chunk) and ctx.sees(chunk)]
         for chunk in rng.sample(chunks, len(chunks)):
-            title = " > ".join(chunk.heading_path)
-            seen = [one for one in self.truth.seen(chunk.source_path, chunk.text, title) if one.fact_id == fact_id]
-            if seen:
-                return self._cut(chunk, seen[0])
+            for passage in self._select.ranked(question, [Hit(chunk=chunk, score=0.0)], ctx):
+                if self._states(passage, [fact_id]):
+                    return passage
         return None
-
-    def _cut(self, chunk: Chunk, seen: Seen) -> Passage:
-        """The sentences around a statement, as many as fit."""
-        parts = sentences(chunk.text)
-        flat = [len(" ".join(chunk.text[: part.end].split())) for part in parts]
-        middle = next((place for place, end in enumerate(flat) if end > seen.at), len(parts) - 1)
-        lengths = [self._encoder.count_tokens(part.text) for part in parts]
-        first = last = middle
-        room = PASSAGE_TOKENS - lengths[middle]
-        while True:
-            if last + 1 < len(parts) and lengths[last + 1] <= room:
-                last += 1
-                room -= lengths[last]
-            elif first > 0 and lengths[first - 1] <= room:
-                first -= 1
-                room -= lengths[first]
-            else:
-                kept = tuple(parts[first : last + 1])
-                return Passage(chunk, kept, (0.0,) * len(kept), 0.0)
 
     def _context(self, question: Question, passages: Sequence[Passage], rng: random.Random) -> Context:
         seen = [
@@ -152,7 +162,7 @@ class Contexts:
         ]
         quotes: defaultdict[str, list[Quote]] = defaultdict(list)
         for place, one in seen:
-            quotes[one.fact_id].append(Quote(place, one.quote))
+            quotes[one.fact_id].append(Quote(place, one.value))
         shows = tuple(shown(passage) for passage in passages)
         whole = "\n".join("\n".join(passage) for passage in shows)
         facts = [one for _, one in seen if self.truth.pool(one.fact_id) == self.split]
@@ -192,8 +202,8 @@ class Contexts:
             subject_id = self.truth.facts[one.fact_id]["subject_id"]
             if len(said_of[subject_id, one.relation]) > 1:
                 continue  # an old and a new value: which one is asked for?
-            phrased = self._phrasings.asked.get(one.relation, {}).get("questions", ())
-            questions = [*self._own.get(one.fact_id, ()), *(form.replace("{subject}", one.subject) for form in phrased)]
+            phrased = (form.replace("{subject}", one.subject) for form in self._forms(one.relation))
+            questions = [*self._own.get(one.fact_id, ()), *phrased]
             accepted = {wording.casefold() for wording in self.truth.wordings(one.fact_id)}
             values = self.truth.values.get((self.split, one.relation), ())
             rivals = [value for value in values if value.casefold() not in accepted]

@@ -30,7 +30,6 @@ class Seen:
         relation: of the world's ontology; the data dictionary uses the same names.
         value: as it is written in the text.
         at: offset of the statement in the text with its spaces made single.
-        quote: the words that state it: a sentence, or the fields of a row from the subject to the value.
     """
 
     fact_id: str
@@ -38,7 +37,6 @@ class Seen:
     relation: str
     value: str
     at: int
-    quote: str
 
 
 class WorldTruth:
@@ -128,7 +126,7 @@ class WorldTruth:
             names = self.names(fact["subject_id"])
             subject = _written(names, shown) or _written(names, flat) or _written(names, title)
             if value and subject:
-                found[fact_id] = Seen(fact_id, subject, fact["relation"], value, at, _quoted(shown, subject, value))
+                found[fact_id] = Seen(fact_id, subject, fact["relation"], value, at)
         return sorted(found.values(), key=lambda seen: seen.at)
 
     def mentions(self, text: str, fact_id: str) -> bool:
@@ -148,13 +146,6 @@ def _region(said: str, flat: str, lines: Sequence[str]) -> tuple[int, str] | Non
             if all(cell in line.casefold() for cell in cells):
                 return flat.find(line), line
     return None
-
-
-def _quoted(shown: str, subject: str, value: str) -> str:
-    """Of a row the fields from subject to value; a sentence as it is."""
-    fields = shown.split(_CELL)
-    holding = [place for place, field in enumerate(fields) if subject in field or value in field]
-    return _CELL.join(fields[holding[0] : holding[-1] + 1]) if holding else shown
 
 
 def _written(wordings: Sequence[str], text: str) -> str:

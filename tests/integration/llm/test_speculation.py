@@ -9,7 +9,7 @@ from labkit.llm.decoder import Decoder
 from labkit.llm.local import LocalChat
 from labkit.llm.lora import Lora
 from labkit.llm.speculate import PromptLookup, Speculation
-from labkit.llm.tasks import Shown, numbered, prompt_of, titled
+from labkit.llm.tasks import Shown, flat, numbered, prompt_of
 from labkit.models import resolve
 from labkit.schema import RequestContext
 from labkit.settings import Settings
@@ -82,7 +82,7 @@ def test_a_chat_speaks_the_same_with_a_speculating_engine_and_a_format(files, ch
     quick = LocalChat(files, device="cpu", threads=1)
     speculation = Speculation(decoder, PromptLookup())
     quick._base._engine = speculation
-    form, ctx = Quotations([titled(one) for one in PASSAGES]), RequestContext()
+    form, ctx = Quotations([flat(one) for one in PASSAGES]), RequestContext()
     for question in QUESTIONS:
         plain = chat.chat(messages(question), max_tokens=24, ctx=ctx, constraint=form)
         assert quick.chat(messages(question), max_tokens=24, ctx=ctx, constraint=form) == plain

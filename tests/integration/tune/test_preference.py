@@ -14,9 +14,9 @@ from labkit.tune.context import Asked, Context, Readable
 from labkit.tune.preference import RECIPE, Pair, pairs, train_dpo
 from labkit.tune.train import train
 
-RUN = Quote(1, "Crosswater is run by Edna Marsh.")
-HAS = Quote(1, "It has 42 robots.")
-OTHER = Quote(2, "Tollerby is run by Piet Ruiz.")
+RUN = Quote(1, "Edna Marsh")
+HAS = Quote(1, "42")
+OTHER = Quote(2, "Piet Ruiz")
 CONTEXT = Context(
     passages=(
         Shown("", "Crosswater is run by Edna Marsh. It has 42 robots."),
@@ -59,7 +59,7 @@ def test_each_kind_is_wrong_in_its_own_way(many):
             assert rejected.text != chosen.text
         elif pair.kind == "citation":
             assert rejected.text == chosen.text
-            assert chosen.text not in rejected.quotes[0].words
+            assert chosen.text not in CONTEXT.passages[rejected.places[0] - 1].text
         elif pair.kind == "invented":
             assert (pair.chosen, rejected) == (ABSTENTION, Cited("42", (HAS,)))
         else:

@@ -13,6 +13,7 @@ from labkit.llm.tasks import (
     Triple,
     answered,
     cited,
+    flat,
     line,
     numbered,
     prompt_of,
@@ -20,20 +21,20 @@ from labkit.llm.tasks import (
     triples,
 )
 
-HEAT = Quote(2, "E-417 means heat.")
+HEAT = Quote(2, "heat")
 
 
 @pytest.mark.parametrize(
     ("reply", "read"),
     [
-        ("[2] E-417 means heat.\nAnswer: heat", Cited("heat", (HEAT,))),
-        ("[2]  E-417 means heat. \nAnswer:  heat ", Cited("heat", (HEAT,))),
-        ("[2] E-417 means heat.\n[1] Cool it.\nAnswer: x", Cited("x", (HEAT, Quote(1, "Cool it.")))),
-        ("[2] E-417 means heat.\n[2] E-417 means heat.\nAnswer: heat", Cited("heat", (HEAT,))),
-        ("[4] E-417 means heat.\nAnswer: heat", Cited("", ())),
-        ("[0] E-417 means heat.\nAnswer: heat", Cited("", ())),
-        ("[2] E-417 means heat.", Cited("", ())),
-        ("[2] E-417 means heat.\nAnswer: ", Cited("", ())),
+        ("[2] heat", Cited("heat", (HEAT,))),
+        ("[2]  heat \nAnswer:  too hot ", Cited("too hot", (HEAT,))),
+        ("[2] heat\n[1] cool it", Cited("cool it", (HEAT, Quote(1, "cool it")))),
+        ("[2] heat\n[1] cool it\nAnswer: x", Cited("x", (HEAT, Quote(1, "cool it")))),
+        ("[2] heat\n[2] heat", Cited("heat", (HEAT,))),
+        ("[4] heat", Cited("", ())),
+        ("[0] heat\nAnswer: heat", Cited("", ())),
+        ("[2] heat\nAnswer: ", Cited("heat", (HEAT,))),
         ("Answer: heat", Cited("", ())),
         ("heat [2]", Cited("", ())),
         (ABSTENTION, Cited("", ())),
@@ -58,9 +59,16 @@ def test_places_are_those_quoted_each_once():
 
 def test_passages_are_numbered_under_their_titles_without_empty_lines():
     shown = numbered([Shown("Manual > Gripper", "Gripper\n\n  Tighten it.  \n"), Shown("", "E-417 means heat.")])
-    assert shown == "[1] Manual > Gripper\nTighten it.\n\n[2] E-417 means heat."
+    assert shown == "[1] Manual > Gripper: Tighten it.\n[2] E-417 means heat."
     assert numbered([]) == "(no passages)"
-    assert titled(Shown("Manual", "")) == "Manual"
+    assert titled(Shown("Manual", "")) == flat(Shown("Manual", "")) == "Manual"
+    assert flat(Shown("Sheet", "Part: a\n  Torque:\t12 N·m")) == "Sheet: Part: a Torque: 12 N·m"
+
+
+def test_what_is_asked_is_known_before_the_passages_are_read():
+    for task, asked in (("answer", "question"), ("judge", "statement")):
+        user = prompt_of(task).messages(passages="[1] It is.", **{asked: "Is it?"})[1]["content"]
+        assert user.index("Is it?") < user.index("[1]") < user.rindex("Is it?")
 
 
 def test_lines_that_are_no_triple_are_left_out():

@@ -4,13 +4,12 @@ import pytest
 
 from labkit.errors import EndpointError
 from labkit.llm.tasks import ABSTENTION as SILENT
-from labkit.llm.tasks import Quote
-from labkit.pipeline import ABSTENTION, EvidenceRule, Pipeline, Selector
-from labkit.pipeline.reader import Reader, quoted
+from labkit.pipeline import ABSTENTION, EvidenceRule, Pipeline, StatementSelector
+from labkit.pipeline.reader import Reader
 from labkit.schema import ChatReply, Chunk, Hit, RequestContext, Usage
 
 TORQUE = "Wear gloves. Tighten the gripper bolts to 18 N·m on the Heron. Then check the belt."
-RIGHT = "[1] Tighten the gripper bolts to 18 N·m on the Heron.\nAnswer: 18 N·m"
+RIGHT = "[1] 18 N·m"
 ALARMS = "Error E-471 means the motor is hot. Do not restart the controller."
 
 
@@ -64,8 +63,8 @@ class Says:
 def ask(reply, question="How tight are the gripper bolts on the Heron?", shelf=None):
     reader = Reader(Says(reply))
     pipeline = Pipeline(
-        shelf or Shelf(), Says("never asked"), select=Selector(Overlap()), judge=EvidenceRule(min_similarity=0.1),
-        reader=reader,
+        shelf or Shelf(), Says("never asked"), select=StatementSelector(Overlap()),
+        judge=EvidenceRule(min_similarity=0.1), reader=reader,
     )  # fmt: skip
     return pipeline.ask(question, RequestContext()), reader
 
@@ -85,12 +84,16 @@ def test_the_model_sees_numbered_passages_and_the_question():
     _, reader = ask(RIGHT)
     (messages,) = reader._chat.messages
     assert [message["role"] for message in messages] == ["system", "user"]
-    assert "[1] Manual\n" in messages[1]["content"]
-    assert "[2] Manual\n" in messages[1]["content"]
-    assert messages[1]["content"].endswith("Question: How tight are the gripper bolts on the Heron?")
+    question, *passages, again = [line for line in messages[1]["content"].split("\n") if line]
+    assert passages[0] == "[1] Manual: Tighten the gripper bolts to 18 N·m on the Heron."
+    assert {line[4:] for line in passages[1:]} == {
+        "Manual: Wear gloves.", "Manual: Then check the belt.", "Manual: Error E-471 means the motor is hot.",
+        "Manual: Do not restart the controller.",
+    }  # fmt: skip
+    assert question == again == "Question: How tight are the gripper bolts on the Heron?"
 
 
-@pytest.mark.parametrize("reply", [SILENT, "18 N·m", "[7] Wear gloves.\nAnswer: 18 N·m", "[1] Wear gloves.", ""])
+@pytest.mark.parametrize("reply", [SILENT, "18 N·m", "[7] 18 N·m", "[2] 18 N·m", "[1] 18 Nm", "Answer: 18 N·m", ""])
 def test_what_is_not_cited_is_not_said(reply):
     answer, _ = ask(reply)
     assert answer.abstained
@@ -117,21 +120,3 @@ def test_when_the_model_is_down_and_nothing_bears_on_the_question_it_abstains():
     answer, _ = ask(EndpointError("gone"), "Who founded Rome?")
     assert answer.abstained
     assert answer.degraded == ("read",)
-
-
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("gripper bolts to 18 N·m", "gripper bolts to 18 N·m"),
-        ("bolts to 18 N·m on the Heron. Then check", "bolts to 18 N·m on the Heron.\nThen check"),
-        ("then check the belt", "Then check the belt."),
-        ("nothing of it", "Wear gloves."),
-    ],
-)
-def test_a_quotation_is_found_where_it_stands(words, found):
-    shelf = Shelf()
-    shelf.torque = TORQUE.replace(". Then", ".\nThen")
-    (passage,) = Selector(Overlap())("bolts", shelf.search("", 1, None)[:1], RequestContext())
-    citation = quoted(Quote(1, words), passage)
-    assert citation.quote == found
-    assert shelf.torque[citation.start - 100 : citation.end - 100] == found

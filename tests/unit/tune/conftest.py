@@ -13,9 +13,9 @@ CHATML = (
 )
 
 
-RUN = Quote(1, "Crosswater is looked after by Edna Marsh.")
-HAS = Quote(1, "It has 42 robots.")
-OTHER = Quote(2, "Tollerby is looked after by Piet Ruiz.")
+RUN = Quote(1, "Edna Marsh")
+HAS = Quote(1, "42")
+OTHER = Quote(2, "Piet Ruiz")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from itertools import islice
 
 import pytest
 
+from labkit.pipeline.statements import STATEMENTS
 from labkit.tune import made
 from labkit.tune.relation import FOLDER, kinds
 
@@ -17,13 +18,28 @@ def contexts():
 
 def test_every_fact_stands_where_it_is_said_to_stand(contexts):
     for context in contexts:
+        assert len(context.passages) in {STATEMENTS - 1, STATEMENTS}
         for fact in context.facts:
             for quote in fact.quotes:
-                passage = context.passages[quote.place - 1]
-                text = f"{passage.title}\n{passage.text}"
-                assert quote.words in text
-                assert fact.value.casefold() in quote.words.casefold()
-                assert fact.subject.casefold() in text.casefold()
+                title, text = context.passages[quote.place - 1]
+                assert quote.words == fact.value
+                assert fact.value.casefold() in text.casefold()
+                assert fact.subject.casefold() in f"{title}\n{text}".casefold()
+
+
+def test_the_answer_is_that_of_the_fact_asked_for_and_stands_in_every_place(contexts):
+    places = Counter()
+    for context in contexts:
+        asked = context.asked
+        facts = [fact for fact in context.facts if asked.text in fact.questions]
+        if asked.value:
+            assert [(fact.value, fact.quotes) for fact in facts] == [(asked.value, asked.quotes)]
+            places[asked.places] += 1
+        else:
+            assert (facts, asked.quotes) == ([], ())
+        assert asked.wrong != asked.value
+    assert {(place,) for place in range(1, STATEMENTS + 1)} == set(places)
+    assert 0.7 < places.total() / len(contexts) < 0.9
 
 
 def test_questions_statements_and_rivals_are_of_the_fact(contexts):
@@ -43,14 +59,16 @@ def test_no_absent_question_is_one_the_passages_answer(contexts):
 def test_what_a_guesser_would_say_stands_in_the_passages(contexts):
     for context in contexts:
         whole = "\n".join("\n".join(passage) for passage in context.passages).casefold()
-        assert all(guess.casefold() in whole for _, guess in context.absent)
+        guesses = [guess for _, guess in context.absent] + [context.asked.wrong]
+        assert all(guess.casefold() in whole for guess in guesses)
 
 
-def test_a_round_shows_every_relation_of_every_subject():
-    shown = Counter((fact.subject, fact.relation) for one in made.contexts(random.Random(1)) for fact in one.facts)
+def test_a_round_asks_for_every_relation_of_every_subject():
+    questions = {one.asked.text for one in made.contexts(random.Random(1))}
     for file in FOLDER.glob("*.toml"):
         for relations, names in kinds(file):
-            assert all(shown[name, relation.name] for relation in relations for name in names)
+            for relation in relations:
+                assert all(questions & {form.format(s=name) for form in relation.questions} for name in names)
 
 
 def test_the_same_seed_gives_the_same(contexts):

@@ -16,7 +16,6 @@ def test_a_sentence_is_found_however_it_is_spaced_and_named_as_it_is_written(tru
     (seen,) = truth.seen(SITE, "About us.\nThe site  XNT is run\nby E. Marsh. And so on.")
     assert (seen.fact_id, seen.subject, seen.relation, seen.value) == ("f1", "XNT", "site.manager", "E. Marsh")
     assert seen.at == len("About us. ")
-    assert seen.quote == "The site XNT is run by E. Marsh."
 
 
 def test_the_subject_may_stand_in_the_title_only(truth):
@@ -29,7 +28,6 @@ def test_a_row_is_found_by_its_cells_in_one_line_however_it_is_drawn(truth):
     found = truth.seen(SHEET, "| wrist flange WF-1727 | A-grade | 12 Nm | 9.50 EUR |")
     assert [(seen.fact_id, seen.value) for seen in found] == [("f3", "12 Nm"), ("f4", "9.50 EUR")]
     assert {seen.subject for seen in found} == {"wrist flange WF-1727"}
-    assert found[0].quote == "| wrist flange WF-1727 | A-grade | 12 Nm"
     assert truth.seen(SHEET, "wrist flange WF-1727\n12 Nm\n9.50 EUR") == []
 
 
