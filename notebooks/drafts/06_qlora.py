@@ -53,7 +53,7 @@ from labkit.evaluate.grading import value_correct
 from labkit.llm import embedder
 from labkit.llm.local import LocalChat
 from labkit.llm.shipped import shipped
-from labkit.llm.tasks import Shown, cited, numbered, prompt_of
+from labkit.llm.tasks import ABSTENTION, Shown, cited, numbered, prompt_of
 from labkit.models import resolve
 from labkit.retrieve import open_index
 from labkit.schema import RequestContext
@@ -136,10 +136,11 @@ record("untuned_silent", sum(not q.value and not said.text for q, said in replie
 #
 # ## 2 · What it learns from
 #
-# A *context* is a few passages and all that can be asked of them, also what they do not answer; here about invented
-# subjects, in phrasings by people who saw no corpus. A conversation asks several questions over one context. Only the
-# ⟦marked⟧ tokens count in the loss. A reply *quotes first and answers then*: to find a sentence and to find the answer
-# in it are two easy steps for a small model, one of which can be checked.
+# A *context* is a handful of sentences and all that can be asked of them, also what they do not answer; here about
+# invented subjects, in phrasings by people who saw no corpus. The question stands before the sentences *and* after
+# them: a decoder reads each sentence knowing only what came before, and can look for nothing it has not been told.
+# Only the ⟦marked⟧ tokens count in the loss. The reply names a sentence and quotes the answer out of it: both can be
+# checked.
 
 # %%
 from transformers import AutoTokenizer
@@ -148,7 +149,7 @@ from labkit.tune import answering, made
 from labkit.tune.dialogue import IGNORED, dataset_rows, encode
 from labkit.tune.relation import FOLDER, kinds
 
-LONGEST = 200
+LONGEST = 300
 places_ = {name for _, names in kinds(FOLDER / "places.toml") for name in names}
 tokenizer = AutoTokenizer.from_pretrained(base.path)
 practice, held_out = [], []
@@ -156,31 +157,26 @@ for context in made.contexts(rng):
     about = {fact.subject for fact in context.facts}
     if about <= places_:
         held_out.append(context)
-    elif len(practice) < 120 and not about & places_ and (dialogue := answering.dialogue(context, rng, turns=3)):
-        practice += [dialogue] if len(encode(dialogue, tokenizer).input_ids) <= LONGEST else []
-one = encode(next(d for d in practice if len(d.turns) == 3), tokenizer)
+    elif len(practice) < 120 and not about & places_:
+        practice += [
+            one for one in answering.dialogues(context, rng) if len(encode(one, tokenizer).input_ids) <= LONGEST
+        ]
+one = encode(practice[0], tokenizer)
 for learned, group in groupby(zip(one.input_ids, one.labels, strict=True), key=lambda pair: pair[1] != IGNORED):
     text = tokenizer.decode([token for token, _ in group])
     print(f"⟦{text}⟧" if learned else text, end="")
 record("tokens_that_count", np.mean([label != IGNORED for label in one.labels]), "of tokens")
 print()
 rows = dataset_rows(practice, tokenizer, LONGEST)
-together = sum(len(row["input_ids"]) for row in rows)
-alone = 0
-for dialogue in practice:
-    first, *further = dialogue.turns
-    opening = first.user.rpartition("Question: ")[0]
-    for turn in (first, *(t._replace(user=opening + t.user) for t in further)):
-        alone += len(encode(type(dialogue)("answer", (turn,), dialogue.source), tokenizer).input_ids)
+read = sum(len(row["input_ids"]) for row in rows)
 print(
-    f"{len(practice)} conversations, {sum(len(d.turns) for d in practice)} questions:",
-    f"{together:,} tokens; each question alone {alone:,}",
+    f"{len(practice)} questions, {read:,} tokens;",
+    f"{sum(turn.reply == ABSTENTION for d in practice for turn in d.turns)} have no answer",
 )
-record("tokens_saved_by_sharing", 1 - together / alone, "of tokens", "higher")
 
 # %% [markdown]
-# The end mark counts: a model that never learned to write it never stops. And reading is what costs, so questions share
-# it.
+# The end mark counts: a model that never learned to write it never stops. And reading is what costs: hardly any of the
+# tokens are learned from.
 #
 # Before anybody trains, the set gets a *card*, and a check of what it knows of the questions it will be measured with:
 # names, phrasings, runs of eight words. To hear the alarm, we slip two dev questions into a copy.
@@ -194,7 +190,7 @@ from labkit.tune.leakage import leaks, public_of
 
 dev_split, public = kept_out(prepared.world, "dev"), public_of([prepared.world])
 clean = leaks(practice, dev_split, public)
-slipped = [answering.dialogue(context, rng) for _, context in gold["single_hop"]]
+slipped = [one for _, context in gold["single_hop"] for one in answering.dialogues(context, rng)]
 found = leaks([*practice, *slipped], dev_split, public)
 display(Markdown(card(practice, tokenizer, longest=LONGEST, leaks=[clean]).markdown()))
 for name in ("names", "phrasings", "sequences"):
@@ -467,7 +463,7 @@ record("loss_of_the_faq_at_first", looped.losses[0], "nats", "lower")
 record("loss_of_the_faq_at_last", looped.losses[-1], "nats", "lower")
 
 # %% [markdown]
-# Then what should have been done: the conversations of section 2, for as many steps, with trl, and with wandb keeping a
+# Then what should have been done: the questions of section 2, for as many steps, with trl, and with wandb keeping a
 # record on this machine. It is the code that trained the shipped adapters; it stops at a loss that is no number,
 # resumes after a kill, and stamps the base's hash on what it makes. Six questions about *places*, of which the set
 # holds none, are asked before and after.
@@ -498,7 +494,9 @@ def marks(model):
 
 before = marks(chat)
 with capture_output(), tracked(work / "runs", "reading") as run:
-    reading = train(base, practice, work / "reading", Recipe(steps=24, longest=LONGEST, seed=seed), report_to=["wandb"])
+    reading = train(
+        base, practice, work / "reading", Recipe(steps=24, batch=4, longest=LONGEST, seed=seed), report_to=["wandb"]
+    )
     after = marks(chat.adapted(reading.folder))
     log_samples(run, 24, after)
     place = Path(run.dir).parent
@@ -589,7 +587,8 @@ record("silent_where_not_due", np.mean([not said.places for _, said in answers])
 # Few questions each; `labkit bench tune` asks hundreds and gives intervals, by type too.
 #
 # Could **constrained decoding** have done it without training? It lets a model write only what a format allows: words
-# quoted from a passage it names, then an answer; or the abstention. The five answerable questions of section 1:
+# quoted from a sentence it names, and an answer below where need be; or the abstention. The five answerable questions
+# of section 1:
 
 # %% tags=["generated"]
 print(f"{'':<10}{'constrained':<14}{'in the format':>14}{'right':>7}{'right, cited':>14}")
@@ -713,8 +712,7 @@ for when, judge in judges.items():
     record(f"kappa_{when}", agreed.kappa, "", "higher")
 judged = []
 for _, context in [pair for some in gold.values() for pair in some] + single:
-    said = judging.dialogue(context, rng, turns=2)
-    for turn in said.turns if said else ():
+    for (turn,) in (one.turns for one in judging.dialogues(context, rng, 2)):
         statement = turn.user.rpartition("Statement: ")[2]
         judged.append((turn.reply == SUPPORTED, judges["after"].probability(statement, context.passages)))
 judged = judged[:24]

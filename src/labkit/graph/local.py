@@ -1,15 +1,17 @@
-"""The graph by a small model of one's own: the ``extract`` adapter reads one passage at a time.
+"""The graph by a small model of one's own: the ``extract`` adapter reads one sentence at a time, under its title.
 
 It writes ``subject | relation | object`` with the names of the data dictionary, held to what stands in the passage, and
 fills the tables that rules and graphrag's model fill. Names are joined as for the rules. It needs no labels, forms or
-patterns, and a second or more for a passage, where rules need a millisecond. That a line says what the passage means it
-cannot promise: the words stand there, whether they belong together is what it has learned.
+patterns, and a second or more for a passage, where rules need a millisecond. What only two sentences together say it
+does not see, and that a line says what its sentence means it cannot promise: the words stand there, whether they belong
+together is what it has learned.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -20,12 +22,19 @@ from labkit.graph.tables import Extraction, Mention, Statement
 from labkit.graph.values import stated
 from labkit.llm.constrain import Lines
 from labkit.llm.local import LocalChat
-from labkit.llm.tasks import Shown, Triple, prompt_of, titled, triples
-from labkit.retrieve.text import sentences
+from labkit.llm.tasks import Shown, Triple, flat, prompt_of, triples
+from labkit.retrieve.text import Sentence, says_something, sentences
 from labkit.schema import ChatModel, Chunk, RequestContext
 
-MAX_TOKENS = 400
-"""Longest list of facts of one passage, in the model's tokens: some twenty lines."""
+MAX_TOKENS = 300
+"""Longest list of facts of one sentence or row, in the model's tokens: some fifteen lines."""
+
+
+class Read(NamedTuple):
+    """A line, and the sentence it was read from."""
+
+    triple: Triple
+    sentence: Sentence
 
 
 class LocalExtractor:
@@ -54,7 +63,7 @@ class LocalExtractor:
         """
         found = Extraction(self.name)
         read = {
-            chunk.chunk_id: self._known(self.triples(chunk), found.problems)
+            chunk.chunk_id: self._known(self.read(chunk), found.problems)
             for chunk in tqdm(chunks, desc="extracting", unit="passage", disable=not self._progress)
         }
         named = {chunk.chunk_id: self._named(chunk, read[chunk.chunk_id]) for chunk in chunks}
@@ -66,39 +75,50 @@ class LocalExtractor:
                 for name in named[chunk.chunk_id]
                 if name.end > name.start
             ]
-            found.statements += [self._statement(triple, chunk, standing) for triple in read[chunk.chunk_id]]
+            found.statements += [self._statement(*one, chunk, standing) for one in read[chunk.chunk_id]]
         found.entities = entities_of(standing)
         return found
 
-    def triples(self, chunk: Chunk) -> list[Triple]:
-        """What the model lists for one chunk."""
-        passage = titled(Shown(" > ".join(chunk.heading_path) or chunk.source_path, chunk.text))
-        messages = prompt_of("extract").messages(passage=passage)
-        ctx = RequestContext()
+    def read(self, chunk: Chunk) -> Iterator[Read]:
+        """What the model lists for each sentence of a chunk."""
+        title = " > ".join(chunk.heading_path) or chunk.source_path
+        for sentence in sentences(chunk.text):
+            if says_something(sentence, chunk.heading_path):
+                reply = self._reply(flat(Shown(title, sentence.text)))
+                yield from (Read(triple, sentence) for triple in triples(reply))
+
+    def _reply(self, shown: str) -> str:
+        messages, ctx = prompt_of("extract").messages(passage=shown), RequestContext()
         if isinstance(self._chat, LocalChat) and self._constrained:
-            form = Lines(passage, sorted(self.schema.relation))
-            return triples(self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx, constraint=form).text)
-        return triples(self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx).text)
+            form = Lines(shown, sorted(self.schema.relation))
+            return self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx, constraint=form).text
+        return self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx).text
 
-    def _known(self, read: Sequence[Triple], problems: Counter[str]) -> list[Triple]:
-        kept = [triple for triple in read if triple.relation in self.schema.relation]
-        problems["relation that is not in the data dictionary"] += len(read) - len(kept)
-        return kept
+    def _known(self, read: Iterator[Read], problems: Counter[str]) -> list[Read]:
+        """Each line of a chunk once, where its relation is one of the dictionary's."""
+        first: dict[Triple, Read] = {}
+        for one in read:
+            if one.triple.relation in self.schema.relation:
+                first.setdefault(one.triple, one)
+            else:
+                problems["relation that is not in the data dictionary"] += 1
+        return list(first.values())
 
-    def _named(self, chunk: Chunk, read: Sequence[Triple]) -> list[Named]:
+    def _named(self, chunk: Chunk, read: Sequence[Read]) -> list[Named]:
         """The names in the lines, where they stand in the text; those of the title alone at its beginning, empty."""
         found: dict[tuple[int, str, str], Named] = {}
-        for triple in read:
+        for triple, sentence in read:
             relation = self.schema.relation[triple.relation]
             for kind, surface in ((relation.subject, triple.subject), (relation.object, triple.object)):
                 if kind:
-                    start, end = _place(surface, chunk.text)
+                    start, end = _place(surface, sentence)
                     found.setdefault((start, kind, surface), Named(start, end, kind, surface))
         return sorted(found.values(), key=lambda name: (name.start, name.kind, name.surface))
 
-    def _statement(self, triple: Triple, chunk: Chunk, standing: dict[tuple[str, str], str]) -> Statement:
+    def _statement(
+        self, triple: Triple, sentence: Sentence, chunk: Chunk, standing: dict[tuple[str, str], str]
+    ) -> Statement:
         relation = self.schema.relation[triple.relation]
-        start, end = _saying(triple, chunk.text)
         value = None if relation.object else next(iter(stated(triple.object, relation, (triple.object,))), None)
         object_ = entity_id(Named(0, 0, relation.object, triple.object), standing) if relation.object else ""
         return Statement(
@@ -109,22 +129,11 @@ class LocalExtractor:
             number=value.number if value else None,
             unit=value.unit if value else "",
             chunk_id=chunk.chunk_id,
-            start=start,
-            end=end,
+            start=sentence.start,
+            end=sentence.end,
         )
 
 
-def _place(surface: str, text: str) -> tuple[int, int]:
-    at = text.casefold().find(surface.casefold())
-    return (at, at + len(surface)) if at >= 0 else (0, 0)
-
-
-def _saying(triple: Triple, text: str) -> tuple[int, int]:
-    """The sentence that holds most of a triple's names; the whole text where none does."""
-    best, shown = 0, (0, len(text))
-    for sentence in sentences(text):
-        low = sentence.text.casefold()
-        held = (triple.object.casefold() in low) * 2 + (triple.subject.casefold() in low)
-        if held > best:
-            best, shown = held, (sentence.start, sentence.end)
-    return shown
+def _place(surface: str, sentence: Sentence) -> tuple[int, int]:
+    at = sentence.text.casefold().find(surface.casefold())
+    return (sentence.start + at, sentence.start + at + len(surface)) if at >= 0 else (0, 0)

@@ -86,18 +86,13 @@ def numbered(passages: Sequence[Shown]) -> str:
 
 
 def flat(passage: Shown) -> str:
-    """A passage in one line, after its title and a colon."""
-    text = " ".join(titled(passage).removeprefix(passage.title).split())
-    return ": ".join(part for part in (passage.title, text) if part)
-
-
-def titled(passage: Shown) -> str:
-    """A passage under its title, without empty lines; a title that the text begins with is not repeated."""
+    """A passage in one line, after its title and a colon; a title that the text begins with is not repeated."""
     lines = [line.strip() for line in passage.text.splitlines() if line.strip()]
     last = passage.title.rpartition(" > ")[2]
     if lines and last and lines[0].strip("#* ") == last:
         lines.pop(0)
-    return "\n".join([passage.title, *lines] if passage.title else lines)
+    text = " ".join(" ".join(lines).split())
+    return ": ".join(part for part in (passage.title, text) if part)
 
 
 def cited(text: str, passages: int) -> Cited:

@@ -15,7 +15,7 @@ from labkit.llm import Embedder
 from labkit.llm.tasks import Shown
 from labkit.llm.weights import Array
 from labkit.retrieve.store import search_text
-from labkit.retrieve.text import Sentence, contains, content_words, identifiers, sentences
+from labkit.retrieve.text import Sentence, contains, identifiers, says_something, sentences
 from labkit.schema import Chunk, Hit, RequestContext
 
 PASSAGES = 3
@@ -89,7 +89,7 @@ class Selector:
             scores = np.array([next(similarities) for _ in parts], np.float32)
             similarity = float(scores.max(initial=-1.0))
             # A heading is near every question about its section and answers none.
-            scores[[not says_something(part, chunk) for part in parts]] = -1.0
+            scores[[not says_something(part, chunk.heading_path) for part in parts]] = -1.0
             if scores.max(initial=-1.0) < 0:
                 continue
             first, last = self._window(parts, scores)
@@ -127,10 +127,3 @@ def context(chunk: Chunk) -> str:
 
 def _heading(chunk: Chunk) -> str:
     return f"{chunk.heading_path[-1]}: " if chunk.heading_path else ""
-
-
-def says_something(part: Sentence, chunk: Chunk) -> bool:
-    """Whether a sentence is more than a label, the heading it stands under, or a rule between sections."""
-    words = content_words(part.text)
-    headings = content_words(" ".join(chunk.heading_path))
-    return not part.text.startswith("#") and len(words) >= 2 and not words <= headings

@@ -16,10 +16,10 @@ import numpy as np
 
 from labkit.llm import Embedder, TokenEmbedder
 from labkit.llm.weights import Array
-from labkit.pipeline.select import Passage, context, says_something, shown
+from labkit.pipeline.select import Passage, context, shown
 from labkit.retrieve.late import LateInteraction
 from labkit.retrieve.store import TokenVectors
-from labkit.retrieve.text import contains, identifiers, sentences
+from labkit.retrieve.text import contains, identifiers, says_something, sentences
 from labkit.schema import Hit, RequestContext
 
 STATEMENTS = 6
@@ -72,7 +72,7 @@ class StatementSelector:
             if any(named) and not named[rank]:
                 continue  # it is about something else
             for sentence in sentences(hit.chunk.text):
-                if says_something(sentence, hit.chunk):
+                if says_something(sentence, hit.chunk.heading_path):
                     passage = Passage(hit.chunk, (sentence,), (0.0,), 0.0)
                     found.setdefault(shown(passage), (rank, passage))
         if not found:

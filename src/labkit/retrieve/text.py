@@ -6,6 +6,7 @@ Plain rules, no model. Knows English function words only; other languages fall b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.retrieve.terms import FUNCTION_WORDS
@@ -117,6 +118,12 @@ def content_words(text: str) -> set[str]:
     """The words that carry meaning, in lower case, without function words and common endings."""
     words = (word.lower() for word in _WORD.findall(_ASKED_DATE.sub(" ", text)))
     return {_stem(word) for word in words if word not in FUNCTION_WORDS}
+
+
+def says_something(part: Sentence, headings: Sequence[str]) -> bool:
+    """Whether a sentence is more than a label, the heading it stands under, or a rule between sections."""
+    words = content_words(part.text)
+    return not part.text.startswith("#") and len(words) >= 2 and not words <= content_words(" ".join(headings))
 
 
 def share(part: set[str], whole: set[str]) -> float:

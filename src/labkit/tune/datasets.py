@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labkit.llm.tasks import TASKS, Shown, Task
+from labkit.retrieve.text import says_something, sentences
 from labkit.settings import Settings, get_settings
 from labkit.tune import answering, extracting, judging, made
 from labkit.tune.context import Context
@@ -40,8 +41,8 @@ _WITHOUT = 0.2  # of the answerable questions: asked a second time of sentences 
 _FURTHER = 0.3  # of the contexts: asked a second question
 _OF_WORLDS = {"answer": 3_000, "judge": 1_600}
 _OF_INVENTED = {"answer": 2_000, "judge": 1_200}
-_PASSAGES, _SILENT = 1_500, 0.3  # to extract from; share of those that state nothing
-_LONGEST_CHARS = 1_100
+_PASSAGES, _SILENT = 3_000, 0.5  # sentences to extract from; as many again of those that state nothing
+_LONGEST_CHARS = 800
 
 _T = TypeVar("_T")
 
@@ -53,7 +54,7 @@ class Lesson:
     Attributes:
         retrieved: contexts as the pipeline meets them.
         gold: contexts that hold all that is needed.
-        passages: chunks with the dialogue that extracts from them.
+        passages: sentences with what is extracted from them.
     """
 
     retrieved: Sequence[Context]
@@ -77,8 +78,10 @@ def lesson(settings: Settings, seed: int) -> Lesson:
     passages = []
     for chunk in world.chunks():
         title = " > ".join(chunk.heading_path) or chunk.source_path
-        seen = world.truth.seen(chunk.source_path, chunk.text, title)
-        passages.append(extracting.dialogue(Shown(title, chunk.text), seen, world.truth.version))
+        for sentence in sentences(chunk.text):
+            if says_something(sentence, chunk.heading_path):
+                seen = world.truth.seen(chunk.source_path, sentence.text, title)
+                passages.append(extracting.dialogue(Shown(title, sentence.text), seen, world.truth.version))
     return Lesson(retrieved, [context for context in gold if context is not None], passages)
 
 
@@ -123,7 +126,7 @@ def fingerprint(dialogues: Iterable[Dialogue]) -> str:
 
 
 def _passages(taught: Sequence[Lesson], rng: random.Random) -> list[Dialogue]:
-    """Passages to extract from, each text once; those that state nothing are kept rare."""
+    """Sentences to extract from, each text once; fewer of those that state nothing than there are."""
     each = {one.turns[0].user: one for lesson_ in taught for one in lesson_.passages}
     fitting = [one for one in each.values() if len(one.turns[0].user) <= _LONGEST_CHARS]
     telling = _mixed([one for one in fitting if one.turns[0].reply], rng)[:_PASSAGES]

@@ -17,7 +17,6 @@ from labkit.llm.tasks import (
     line,
     numbered,
     prompt_of,
-    titled,
     triples,
 )
 
@@ -61,7 +60,7 @@ def test_passages_are_numbered_under_their_titles_without_empty_lines():
     shown = numbered([Shown("Manual > Gripper", "Gripper\n\n  Tighten it.  \n"), Shown("", "E-417 means heat.")])
     assert shown == "[1] Manual > Gripper: Tighten it.\n[2] E-417 means heat."
     assert numbered([]) == "(no passages)"
-    assert titled(Shown("Manual", "")) == flat(Shown("Manual", "")) == "Manual"
+    assert flat(Shown("Manual", "")) == "Manual"
     assert flat(Shown("Sheet", "Part: a\n  Torque:\t12 N·m")) == "Sheet: Part: a Torque: 12 N·m"
 
 
