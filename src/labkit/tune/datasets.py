@@ -41,7 +41,7 @@ _WITHOUT = 0.2  # of the answerable questions: asked a second time of sentences 
 _FURTHER = 0.3  # of the contexts: asked a second question
 _OF_WORLDS = {"answer": 3_000, "judge": 1_600}
 _OF_INVENTED = {"answer": 2_000, "judge": 1_200}
-_PASSAGES, _SILENT = 3_000, 0.5  # sentences to extract from; as many again of those that state nothing
+_PASSAGES, _SILENT = 3_000, 1.0  # sentences to extract from; as many of those that state nothing
 _LONGEST_CHARS = 800
 
 _T = TypeVar("_T")

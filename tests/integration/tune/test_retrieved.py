@@ -34,3 +34,47 @@ def test_training_sees_train_documents_only():
     shared = {name for one in world.truth.entities.values() if one["pool"] != "test" for name in (one["name"],)}
     assert values
     assert not values & (other - shared)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return Contexts(get_settings(), 7, "dev")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["single_hop", "comparison", "multi_hop"])
+def test_a_gold_context_quotes_each_step_from_a_sentence_that_holds_it(world, kind):
+    asked = [question for question in world.questions if question.type == kind][:12]
+    found = [context for question in asked if (context := world.gold(question, random.Random(1))) is not None]
+    assert len(found) > len(asked) / 2
+    for context in found:
+        assert len(context.passages) <= world._select.statements
+        if context.asked is not None and context.asked.value:
+            for quote in context.asked.quotes:
+                assert quote.words in " ".join(context.passages[quote.place - 1].text.split())
+
+
+@pytest.mark.slow
+def test_without_its_sentences_a_question_has_no_answer(world):
+    asked = [question for question in world.questions if question.type == "single_hop"][:12]
+    rng = random.Random(1)
+    answered = [bool(c.asked and c.asked.value) for c in (world.retrieved(one, rng) for one in asked)]
+    bare = [world.retrieved(one, rng, without=True) for one in asked]
+    assert sum(answered) > len(asked) / 2
+    assert not any(context.asked and context.asked.value for context in bare)
+    assert any(context.asked for context in bare)
+
+
+@pytest.mark.slow
+def test_phrased_questions_ask_for_facts_of_the_split_in_other_words(world):
+    made = list(world.phrased(random.Random(1), 60))
+    known = {question.text for question in world.questions}
+    assert len(made) == 60
+    assert len({world.truth.facts[one.facts[0]]["relation"] for one in made}) > 20, "every relation in turn"
+    for one in made:
+        (fact_id,) = one.facts
+        assert world.truth.pool(fact_id) == "dev"
+        assert any(name in one.text for name in world.truth.names(world.truth.facts[fact_id]["subject_id"]))
+        assert one.value in world.truth.wordings(fact_id)
+    assert sum(one.text in known for one in made) < 6
+    assert made == list(world.phrased(random.Random(1), 60))
