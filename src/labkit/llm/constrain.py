@@ -48,10 +48,10 @@ class Constraint(Protocol):
 
 
 class Quotations:
-    """Lines ``[2] words of passage 2``, and a line ``Answer: …`` where need be; or the abstention and nothing else.
+    """Lines ``words of passage 2 [2]``, and a line ``Answer: …`` where need be; or the abstention and nothing else.
 
     What is quoted stands in the passage it names, character by character, where runs of white space count as one space.
-    What follows ``Answer:`` is free. At most :data:`MOST_QUOTES` passages are quoted, so that an end comes.
+    What follows ``Answer:`` is free. There are at most :data:`MOST_QUOTES` quotations, so that an end comes.
 
     Args:
         passages: as they are shown, numbered from 1; with none there is only the abstention.
@@ -59,7 +59,7 @@ class Quotations:
     """
 
     def __init__(self, passages: Sequence[str], *, abstention: str = ABSTENTION) -> None:
-        self._shown = [(f"[{place}] ".encode(), _spellable(passage)) for place, passage in enumerate(passages, 1)]
+        self._shown = [(f" [{place}]".encode(), _spellable(passage)) for place, passage in enumerate(passages, 1)]
         self._abstention, self._answer = abstention.encode(), ANSWER.encode()
 
     def viable(self, text: bytes) -> bool:
@@ -81,16 +81,18 @@ class Quotations:
         return text == self._abstention or ((answered or self._is_quotation(said)) and self.viable(text))
 
     def _is_begun(self, line: bytes) -> bool:
-        """Whether a line is, or may become, a quotation."""
-        return any(
-            head.startswith(line[: len(head)])
-            and any(line[len(head) :] in words for words in passage)
-            and not line[len(head) :][:1].isspace()
-            for head, passage in self._shown
+        """Whether a line is, or may become, a quotation: words of a passage, and a beginning of its number."""
+        return not line[:1].isspace() and any(
+            line.endswith(mark[:written]) and _stands(line[: len(line) - written], passage)
+            for mark, passage in self._shown
+            for written in range(len(mark) + 1)
         )
 
     def _is_quotation(self, line: bytes) -> bool:
-        return self._is_begun(line) and any(line.startswith(head) and line != head for head, _ in self._shown)
+        return not line[:1].isspace() and any(
+            line.endswith(mark) and line[: -len(mark)].strip() and _stands(line[: -len(mark)], passage)
+            for mark, passage in self._shown
+        )
 
 
 class Lines:
@@ -224,6 +226,10 @@ class Speller:
 
     def _viable(self, text: bytes) -> bool:
         return self._constraint.viable(text) and _is_text(text, whole=False)
+
+
+def _stands(words: bytes, passage: Sequence[bytes]) -> bool:
+    return any(words in piece for piece in passage)
 
 
 def _spellable(passage: str) -> list[bytes]:

@@ -1,14 +1,16 @@
 """The three tasks a small model is tuned for, as text: what it is shown, and how its reply is read.
 
-``answer``: a question, numbered passages of a sentence each, and the question again; the reply is a line ``[n] words``
+``answer``: a question, numbered passages of a sentence each, and the question again; the reply is a line ``words [n]``
 for every step, words of passage n, the last of which are the answer. Where the answer is none of them, as when two
 values were compared, a line ``Answer: …`` follows; where there is none, the reply is :data:`ABSTENTION`. ``judge``: a
 statement, numbered passages, and the statement again; the reply is ``yes`` or ``no``. ``extract``: one passage; the
 reply is a line ``subject | relation | object`` for each fact, or nothing.
 
 What is asked stands before the passages as well as after them, because a decoder reads a passage without knowing what
-comes later: it can only look for what it has already been told. Training and running share this module, so that what is
-learned is what is asked. It knows nothing about models, adapters or where passages come from.
+comes later: it can only look for what it has already been told. The words stand before their number, because a language
+model knows from its first training how to answer with words of a text and not how to point at one. Training and running
+share this module, so that what is learned is what is asked. It knows nothing about models, adapters or where passages
+come from.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ ANSWER = "Answer: "
 SUPPORTED, UNSUPPORTED = "yes", "no"
 
 _PROMPTS: dict[Task, str] = {"answer": "cite", "judge": "support", "extract": "tuples"}
-_QUOTED = re.compile(r"\[(\d+)\]\s*(\S.*)")
+_QUOTED = re.compile(r"(.*\S)\s*\[(\d+)\]\s*")
 
 
 class Shown(NamedTuple):
@@ -106,17 +108,17 @@ def cited(text: str, passages: int) -> Cited:
     """
     quotes, said = [], ""
     for line in text.split("\n"):
-        if match := _QUOTED.match(line):
-            quotes.append(Quote(int(match[1]), match[2].strip()))
-        elif line.startswith(ANSWER):
+        if line.startswith(ANSWER):
             said = line.removeprefix(ANSWER).strip()
+        elif match := _QUOTED.fullmatch(line):
+            quotes.append(Quote(int(match[2]), match[1].strip()))
     kept = tuple(quote for quote in dict.fromkeys(quotes) if 1 <= quote.place <= passages)
     return Cited(said or kept[-1].words, kept) if kept else Cited("", ())
 
 
 def answered(value: str, quotes: Sequence[Quote]) -> str:
     """A reply as the answer adapter is taught to write it."""
-    lines = [f"[{quote.place}] {quote.words}" for quote in quotes]
+    lines = [f"{quote.words} [{quote.place}]" for quote in quotes]
     return "\n".join(lines if quotes[-1:] and quotes[-1].words == value else [*lines, f"{ANSWER}{value}"])
 
 

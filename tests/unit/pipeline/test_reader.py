@@ -9,7 +9,7 @@ from labkit.pipeline.reader import Reader
 from labkit.schema import ChatReply, Chunk, Hit, RequestContext, Usage
 
 TORQUE = "Wear gloves. Tighten the gripper bolts to 18 N·m on the Heron. Then check the belt."
-RIGHT = "[1] 18 N·m"
+RIGHT = "18 N·m [1]"
 ALARMS = "Error E-471 means the motor is hot. Do not restart the controller."
 
 
@@ -93,7 +93,7 @@ def test_the_model_sees_numbered_passages_and_the_question():
     assert question == again == "Question: How tight are the gripper bolts on the Heron?"
 
 
-@pytest.mark.parametrize("reply", [SILENT, "18 N·m", "[7] 18 N·m", "[2] 18 N·m", "[1] 18 Nm", "Answer: 18 N·m", ""])
+@pytest.mark.parametrize("reply", [SILENT, "18 N·m", "18 N·m [7]", "18 N·m [2]", "18 Nm [1]", "Answer: 18 N·m", ""])
 def test_what_is_not_cited_is_not_said(reply):
     answer, _ = ask(reply)
     assert answer.abstained

@@ -21,7 +21,7 @@ def test_the_question_the_passages_were_retrieved_for_comes_first_and_stands_aro
     (turn,) = first.turns
     assert turn.user.startswith("Question: Under whose care is Crosswater?\n\n[1] Sites > Crosswater: ")
     assert turn.user.endswith("\n\nQuestion: Under whose care is Crosswater?")
-    assert (turn.reply, turn.kind) == ("[1] Edna Marsh", "single_hop")
+    assert (turn.reply, turn.kind) == ("Edna Marsh [1]", "single_hop")
     assert len(further) == 2
     assert (first.task, first.source) == ("answer", "tidewater-test")
 
@@ -43,10 +43,10 @@ def test_every_reply_is_what_the_passages_say_with_the_passage_that_says_it(cont
 
 def test_steps_are_quoted_in_order_and_what_was_compared_is_answered_below(context):
     chain = replace(context, asked=Asked("What does who runs it have?", "42", (RUN, HAS), "multi_hop"))
-    assert answering.dialogues(chain, random.Random(0))[0].turns[0].reply == "[1] Edna Marsh\n[1] 42"
+    assert answering.dialogues(chain, random.Random(0))[0].turns[0].reply == "Edna Marsh [1]\n42 [1]"
     more = replace(context, asked=Asked("Which has more?", "Crosswater", (HAS, RUN), "comparison"))
     reply = answering.dialogues(more, random.Random(0))[0].turns[0].reply
-    assert reply == "[1] 42\n[1] Edna Marsh\nAnswer: Crosswater"
+    assert reply == "42 [1]\nEdna Marsh [1]\nAnswer: Crosswater"
 
 
 def test_a_question_without_an_answer_is_abstained_from(context):
