@@ -89,7 +89,7 @@ print(f"\n{hero.text}\nright: {hero.value}")
 # One switch, two signs. By the end you can say from which acceptance on it helps, and whether ours does.
 #
 # The model is chapter 06's reader. It sees the question, six numbered sentences and the question again, and replies
-# `[n] words`. We take dev questions of five kinds, each with the sentences that answer it among others.
+# `words [n]`. We take dev questions of five kinds, each with the sentences that answer it among others.
 
 # %% tags=["generated"]
 WANTED = {"single_hop": 2, "time": 1, "adversarial": 1, "comparison": 2, "multi_hop": 2}
@@ -273,9 +273,8 @@ record("by_hand_passes_ratio", hand_passes / plain_passes, "of plain passes", "l
 # <details><summary>What happens?</summary>
 #
 # Nothing and nothing: the reply stays, and there are as many passes as without guesses, only dearer ones. The trace
-# shows when copying fails. After `[` it copies the last numbered sentence, whichever is right; after the number, that
-# sentence's beginning, while the answer stands further in. Once the answer has begun, it knows, and by then little is
-# left. </details>
+# shows when copying fails. Before the first word there is nothing to go by. Once the answer has begun, it knows, and by
+# then little is left; of the number after it, it knows nothing. </details>
 #
 # The argument has one hole: arithmetic. A pass over several positions adds the same numbers in another order. Two
 # tokens that score almost alike may change places. How large is that?
