@@ -750,7 +750,7 @@ for fact in graph.facts:
 tally, start = {"rules": Counter(), "adapter": Counter()}, time.perf_counter()
 for chunk in eight_passages:
     true = {(s.relation, s.value.casefold()) for s in world.truth.seen(chunk.source_path, chunk.text, title(chunk))}
-    read = {(one.relation, one.object.casefold()) for one in extractor.triples(chunk)}
+    read = {(one.relation, one.object.casefold()) for one in (reading.triple for reading in extractor.read(chunk))}
     for who, found in (("rules", by_chunk[chunk.chunk_id]), ("adapter", read)):
         tally[who] += Counter(said=len(found), true=len(found & true), of=len(true))
     for relation, value in sorted(read - true)[:2]:

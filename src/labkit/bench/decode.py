@@ -30,7 +30,7 @@ from labkit.llm.constrain import Quotations, Speller, Vocabulary
 from labkit.llm.decoder import Decoder
 from labkit.llm.engine import engine
 from labkit.llm.speculate import Draft, PromptLookup, Proposer, Speculation, Tally
-from labkit.llm.tasks import cited, flat, numbered, prompt_of
+from labkit.llm.tasks import cited, numbered, prompt_of
 from labkit.pipeline.reader import MAX_TOKENS
 from labkit.quantize.checkpoint import Checkpoint, stored
 from labkit.tune.context import Context
@@ -228,7 +228,7 @@ def _asked(world: Contexts, text: Text, limit: int, seed: int) -> Iterator[Asked
             if context is None or context.asked is None or not context.asked.value:
                 continue
             asked += 1
-            yield Asked(question, [flat(one) for one in context.passages], text.prompt(question.text, context))
+            yield Asked(question, [one.text for one in context.passages], text.prompt(question.text, context))
 
 
 def _reply(model: Decoder | Speculation, one: Asked, text: Text) -> Reply:

@@ -24,7 +24,7 @@ from labkit.quantize.perplexity import Loss, losses, perplexity, ratio
 from labkit.tune import answering, made
 from labkit.tune.recipe import quiet
 
-STEPS, CONVERSATIONS = 6, 40
+STEPS, CONVERSATIONS = 6, 60
 TOKENS = 20_000
 """Of prose that forgetting is measured on."""
 METHODS = ("full", "lora", "qlora")

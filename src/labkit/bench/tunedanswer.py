@@ -14,7 +14,7 @@ from labkit.bench.result import Figure, share
 from labkit.evaluate.grading import value_correct
 from labkit.llm.constrain import Quotations
 from labkit.llm.local import LocalChat
-from labkit.llm.tasks import Cited, cited, flat, numbered, prompt_of
+from labkit.llm.tasks import Cited, cited, numbered, prompt_of
 from labkit.models import resolve
 from labkit.pipeline.reader import MAX_TOKENS
 from labkit.schema import RequestContext
@@ -48,7 +48,7 @@ def asking(chat: LocalChat, *, constrained: bool = True) -> Ask:
 
     def ask(question: str, context: Context) -> Cited:
         messages = prompt_of("answer").messages(passages=numbered(context.passages), question=question)
-        form = Quotations([flat(one) for one in context.passages]) if constrained else None
+        form = Quotations([one.text for one in context.passages]) if constrained else None
         reply = chat.chat(messages, max_tokens=MAX_TOKENS, ctx=RequestContext(), constraint=form)
         return cited(reply.text, len(context.passages))
 
@@ -81,7 +81,7 @@ def well_cited(context: Context, said: Cited) -> bool:
         return False
     if len(asked.places) > 1:
         return set(said.places) >= set(asked.places)
-    stating = {place for fact in context.facts if fact.value == asked.value for place in fact.places}
+    stating = {place for fact in context.facts if {*fact.quotes} & {*asked.quotes} for place in fact.places}
     return not {*stating, *asked.places}.isdisjoint(said.places)
 
 

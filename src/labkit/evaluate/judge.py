@@ -127,7 +127,8 @@ class TunedJudge:
 
     def __call__(self, question: str, answer: str, evidence: Sequence[str]) -> Judgement:
         """Judge an answer by the passages it was made from."""
-        likely = self.probability(f"{question} {answer}", [Shown("", passage) for passage in evidence])
+        said = [Shown("", sentence.text) for passage in evidence for sentence in sentences(passage)]  # as it learned
+        likely = self.probability(f"{question} {answer}", said)
         return Judgement(supported=likely >= self.threshold, reason=f"{likely:.0%} sure that the passages say so")
 
     def probability(self, statement: str, passages: Sequence[Shown]) -> float:

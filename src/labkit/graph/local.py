@@ -1,6 +1,6 @@
 """The graph by a small model of one's own: the ``extract`` adapter reads one sentence at a time, under its title.
 
-It writes ``subject | relation | object`` with the names of the data dictionary, held to what stands in the passage, and
+It writes ``subject | relation | object`` with the names of the data dictionary, held to what stands there, and
 fills the tables that rules and graphrag's model fill. Names are joined as for the rules. It needs no labels, forms or
 patterns, and a second or more for a passage, where rules need a millisecond. What only two sentences together say it
 does not see, and that a line says what its sentence means it cannot promise: the words stand there, whether they belong

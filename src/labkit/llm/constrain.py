@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from labkit.llm.weights import Array
 
 MOST_QUOTES = 4
-"""Quotations of one answer, at most: as many as there are passages for questions over several."""
+"""Quotations of one answer, at most: as many as the longest chain has steps."""
 
 _NO_BYTE = 256  # where the first byte of a token that writes nothing would be
 _WORD = {*b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", *range(0x80, 0x100)}
+_DIGITS = b"0123456789"
 _new_utf8 = codecs.getincrementaldecoder("utf-8")
 
 
@@ -50,8 +51,9 @@ class Constraint(Protocol):
 class Quotations:
     """Lines ``words of passage 2 [2]``, and a line ``Answer: …`` where need be; or the abstention and nothing else.
 
-    What is quoted stands in the passage it names, character by character, where runs of white space count as one space.
-    What follows ``Answer:`` is free. There are at most :data:`MOST_QUOTES` quotations, so that an end comes.
+    What is quoted stands in the passage it names, character by character, where runs of white space count as one space,
+    and neither begins nor ends inside a word or number. What follows ``Answer:`` is free. There are at most
+    :data:`MOST_QUOTES` quotations, so that an end comes.
 
     Args:
         passages: as they are shown, numbered from 1; with none there is only the abstention.
@@ -83,14 +85,14 @@ class Quotations:
     def _is_begun(self, line: bytes) -> bool:
         """Whether a line is, or may become, a quotation: words of a passage, and a beginning of its number."""
         return not line[:1].isspace() and any(
-            line.endswith(mark[:written]) and _stands(line[: len(line) - written], passage)
+            line.endswith(mark[:written]) and _stands(line[: len(line) - written], passage, whole=written > 0)
             for mark, passage in self._shown
             for written in range(len(mark) + 1)
         )
 
     def _is_quotation(self, line: bytes) -> bool:
         return not line[:1].isspace() and any(
-            line.endswith(mark) and line[: -len(mark)].strip() and _stands(line[: -len(mark)], passage)
+            line.endswith(mark) and line[: -len(mark)].strip() and _stands(line[: -len(mark)], passage, whole=True)
             for mark, passage in self._shown
         )
 
@@ -228,8 +230,28 @@ class Speller:
         return self._constraint.viable(text) and _is_text(text, whole=False)
 
 
-def _stands(words: bytes, passage: Sequence[bytes]) -> bool:
-    return any(words in piece for piece in passage)
+def _stands(words: bytes, passage: Sequence[bytes], *, whole: bool) -> bool:
+    """Whether words stand in a passage, not begun inside a word or number, nor (if ``whole``) ended there."""
+    for piece in passage:
+        at = piece.find(words)
+        while at >= 0:
+            if not _inside(piece, at) and not (whole and _inside(piece, at + len(words))):
+                return True
+            at = piece.find(words, at + 1)
+    return False
+
+
+def _inside(text: bytes, at: int) -> bool:
+    """Whether a place lies inside a word or a number: ``4.5`` and ``1,200`` are one."""
+    if not 0 < at < len(text):
+        return False
+    left, right = text[at - 1], text[at]
+    if left in _WORD and right in _WORD:
+        return True
+    before, after = text[max(0, at - 2) : at - 1], text[at + 1 : at + 2]
+    ends = left in _DIGITS and right in b".," and after.isdigit()
+    begins = left in b".," and right in _DIGITS and before.isdigit()
+    return ends or begins
 
 
 def _spellable(passage: str) -> list[bytes]:

@@ -100,20 +100,22 @@ def flat(passage: Shown) -> str:
 def cited(text: str, passages: int) -> Cited:
     """Read a reply of the answer adapter; what is no quotation of a passage that was shown is left out.
 
-    A reply without a quotation says nothing: it counts as an abstention.
+    The last line is what is answered. A reply that ends with anything else, such as a quotation that was cut off, says
+    nothing: it counts as an abstention.
 
     Args:
         text: the reply.
         passages: how many it was shown.
     """
     quotes, said = [], ""
-    for line in text.split("\n"):
-        if line.startswith(ANSWER):
-            said = line.removeprefix(ANSWER).strip()
-        elif match := _QUOTED.fullmatch(line):
-            quotes.append(Quote(int(match[2]), match[1].strip()))
-    kept = tuple(quote for quote in dict.fromkeys(quotes) if 1 <= quote.place <= passages)
-    return Cited(said or kept[-1].words, kept) if kept else Cited("", ())
+    for line in filter(None, map(str.strip, text.split("\n"))):
+        said = ""
+        if line.startswith(ANSWER.strip()):
+            said = line.removeprefix(ANSWER.strip()).strip()
+        elif (match := _QUOTED.fullmatch(line)) and 1 <= int(match[2]) <= passages:
+            said = match[1].strip()
+            quotes.append(Quote(int(match[2]), said))
+    return Cited(said, tuple(dict.fromkeys(quotes))) if said and quotes else Cited("", ())
 
 
 def answered(value: str, quotes: Sequence[Quote]) -> str:

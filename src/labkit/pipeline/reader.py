@@ -1,8 +1,8 @@
-"""Lets a tuned model answer: it names a sentence and quotes the answer from it, or says that none answers.
+"""Lets a tuned model answer: it quotes the answer from a sentence and names that, or says that none answers.
 
 It takes the place of the rules that decide whether to answer, of the untuned model's sentence, and of the search for
 that sentence's evidence: the ``answer`` adapter (:mod:`labkit.tune`) has learned all three. In this process a quotation
-is held to the sentence while it is written. Whether it answers the question is what the model has learned.
+is held to what was shown while it is written. Whether it answers the question is what the model has learned.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from labkit.llm.constrain import Quotations
 from labkit.llm.local import LocalChat
-from labkit.llm.tasks import Cited, cited, flat, numbered, prompt_of
+from labkit.llm.tasks import Cited, cited, numbered, prompt_of
 from labkit.pipeline.attribute import cite
 from labkit.pipeline.select import Passage, shown
 from labkit.schema import ChatModel, ChatReply, Citation, RequestContext
@@ -50,14 +50,16 @@ class Reader:
         """
         messages = self._prompt.messages(passages=numbered([shown(one) for one in passages]), question=question)
         if isinstance(self._chat, LocalChat) and self._constrained:
-            form = Quotations([flat(shown(one)) for one in passages])
+            form = Quotations([one.text for one in passages])
             reply = self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx, constraint=form)
         else:
             reply = self._chat.chat(messages, max_tokens=MAX_TOKENS, ctx=ctx)
         said = cited(reply.text, len(passages))
-        shows = [flat(shown(one)) for one in passages]
-        if not all(" ".join(quote.words.split()) in shows[quote.place - 1] for quote in said.quotes):
-            said = Cited("", ())  # only a model without constraint can name a sentence that does not say so
+        texts = [" ".join(one.text.split()) for one in passages]
+        if reply.finish_reason == "length" or not all(
+            " ".join(quote.words.split()) in texts[quote.place - 1] for quote in said.quotes
+        ):
+            said = Cited("", ())  # cut off; or a model without constraint named a sentence that does not say so
         return Reading(reply, said)
 
 

@@ -1,7 +1,7 @@
 """Chooses what a tuned model reads: single sentences from anywhere in the best hits, the likeliest first.
 
 A sentence with its title says what a passage says in a fifth of the words, so a small model reads a handful of them
-sooner and tells them apart better than three passages of a hundred tokens (docs/tuning.md has the figures). Late
+sooner and tells them apart better than three passages of a hundred tokens (docs/tuning.md). Late
 interaction compares each with the question; a hit's own place counts too, for the retriever saw the whole passage. It
 knows nothing about whether a sentence answers the question: that is what the reader has learned.
 """
@@ -65,12 +65,11 @@ class StatementSelector:
     def ranked(self, question: str, hits: Sequence[Hit], ctx: RequestContext) -> list[Passage]:
         """All sentences of the best hits, best first."""
         wanted = identifiers(question)
-        best = hits[:READ_HITS]
-        named = [sum(contains(identifier, context(hit.chunk)) for identifier in wanted) for hit in best]
+        # What names the question's identifiers comes first; without it, what was found is about something else.
+        named = [any(contains(one, context(hit.chunk)) for one in wanted) for hit in hits]
+        hits = [hit for hit, names in zip(hits, named, strict=True) if names or not any(named)]
         found: dict[tuple[str, str], tuple[int, Passage]] = {}
-        for rank, hit in enumerate(best):
-            if any(named) and not named[rank]:
-                continue  # it is about something else
+        for rank, hit in enumerate(hits[:READ_HITS]):
             for sentence in sentences(hit.chunk.text):
                 if says_something(sentence, hit.chunk.heading_path):
                     passage = Passage(hit.chunk, (sentence,), (0.0,), 0.0)
@@ -78,11 +77,11 @@ class StatementSelector:
         if not found:
             return []
         scores, cosines = self._compared(question, [f"{title}\n{text}" for title, text in found], ctx)
-        scores -= RANK * np.array([rank for rank, _ in found.values()], np.float32)
+        order = scores - RANK * np.array([rank for rank, _ in found.values()], np.float32)
         passages = [passage for _, passage in found.values()]
         return [
             Passage(passages[place].chunk, passages[place].sentences, (float(scores[place]),), float(cosines[place]))
-            for place in np.argsort(-scores, kind="stable")
+            for place in np.argsort(-order, kind="stable")
         ]
 
     def _compared(self, question: str, texts: Sequence[str], ctx: RequestContext) -> tuple[Array, Array]:

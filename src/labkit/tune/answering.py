@@ -33,7 +33,7 @@ def _others(context: Context, rng: random.Random, most: int) -> Iterator[Turn]:
             yield Turn(absent.pop()[0], ABSTENTION, "absent")
         elif facts:
             fact = facts.pop()
-            yield Turn(rng.choice(list(fact.questions)), answered(fact.value, fact.quotes[:1]), "fact")
+            yield Turn(rng.choice(list(fact.questions)), answered(fact.quotes[0].words, fact.quotes[:1]), "fact")
 
 
 def _asking(context: Context, turn: Turn) -> Dialogue:

@@ -1,8 +1,7 @@
 """What an adapter learns from: a conversation, of which only the replies count.
 
-Several questions share the passages of their first turn: reading a passage costs as much as ten answers, so four
-questions in a conversation teach more per second than four conversations with one. This module knows how conversations
-become token ids and nothing about where they come from.
+labkit's own conversations hold one question each, for it stands before the passages it is asked of; others may hold
+more. This module knows how conversations become token ids and nothing about where they come from.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation over the same passages.
+    """A conversation.
 
     Attributes:
         task: which adapter learns from it.
-        turns: the first holds the passages, the others only what is asked of them.
+        turns: questions and replies, in order.
         source: the version of the world it is of, or ``invented``.
     """
 

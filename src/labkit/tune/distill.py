@@ -47,7 +47,7 @@ from labkit.tune.student import (
 )
 
 LONGEST_REPLY = 160
-"""Tokens after which a teacher that does not end its reply is no longer listened to; the reader's own limit."""
+"""Tokens after which a teacher that does not end its reply is no longer listened to: more than a reader is given."""
 
 _SAVED_EVERY = 25  # steps
 _LOOKED_AT = 24  # conversations that layers are chosen by

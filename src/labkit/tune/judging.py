@@ -45,7 +45,7 @@ def dialogues(context: Context, rng: random.Random, most: int = 4) -> list[Dialo
         said += [one] if one else []
     if context.absent:
         question, guess = rng.choice(list(context.absent))
-        said += [_Said(f"{question} {guess}", False, "absent")] * bool(guess)
+        said += [_Said(f"{question} {guess}", False, "absent", _places(context, guess))] * bool(guess)
     rng.shuffle(said)
     return [_judging(context, one, rng) for one in _balanced(said, most)]
 
@@ -53,7 +53,7 @@ def dialogues(context: Context, rng: random.Random, most: int = 4) -> list[Dialo
 def _judging(context: Context, said: _Said, rng: random.Random) -> Dialogue:
     others = [place for place in range(1, len(context.passages) + 1) if place not in said.places]
     beside = rng.sample(others, rng.randint(0 if said.places else min(1, len(others)), len(others)))
-    passages = [context.passages[place - 1] for place in sorted((*said.places, *beside))]
+    passages = [context.passages[place - 1] for place in sorted({*said.places, *beside})]
     messages = prompt_of("judge").messages(passages=numbered(passages), statement=said.text)
     reply = SUPPORTED if said.supported else UNSUPPORTED
     return Dialogue("judge", (Turn(messages[1]["content"], reply, said.kind),), context.source)
@@ -63,7 +63,7 @@ def _own(context: Context, rng: random.Random) -> _Said:
     asked = context.asked
     assert asked is not None
     if asked.wrong and asked.kind != "comparison" and rng.random() < 0.5:
-        return _Said(f"{asked.text} {asked.wrong}", False, "value", asked.places)
+        return _Said(f"{asked.text} {asked.wrong}", False, "value", asked.places + _places(context, asked.wrong))
     return _Said(f"{asked.text} {asked.value}", True, "supported", asked.places)
 
 
@@ -80,11 +80,17 @@ def _of_fact(fact: Readable, context: Context, rng: random.Random) -> _Said | No
     if dice < _SUBJECT_SHARE and subjects and fact.subject in base:
         other = rng.choice(subjects)
         if not any(one.subject == other and one.value == fact.value for one in context.facts):
-            return _Said(_swapped(base, fact.subject, other), False, "subject", fact.places)
+            beside = next(one.places for one in context.facts if one.subject == other)
+            return _Said(_swapped(base, fact.subject, other), False, "subject", fact.places + beside)
     elif fact.rivals and fact.value in base:
         rival = rng.choice(here) if here and rng.random() < 0.6 else rng.choice(list(fact.rivals))
-        return _Said(_swapped(base, fact.value, rival), False, "value", fact.places)
+        return _Said(_swapped(base, fact.value, rival), False, "value", fact.places + _places(context, rival))
     return None
+
+
+def _places(context: Context, value: str) -> tuple[int, ...]:
+    """Where a value stands, whatever it is said of: a wrong statement must not be told by what is missing."""
+    return next((one.places for one in context.facts if one.value == value), ())
 
 
 def _swapped(text: str, old: str, new: str) -> str:

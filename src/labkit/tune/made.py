@@ -29,7 +29,7 @@ _RIVALS = 6
 
 
 class _Stated(NamedTuple):
-    """A sentence, field or row, and what it states."""
+    """A sentence, field or row, and what it states, the value as it is written there."""
 
     name: str
     relation: str
@@ -60,18 +60,21 @@ class _Kind:
     def context(self, name: str, relation: Relation) -> Context:
         """Statements around one fact, and the question for it."""
         rng = self._rng
-        keys = rng.sample(self._beside(name, relation.name), STATEMENTS - 1)
         answered = rng.random() >= _UNANSWERED
+        keys = rng.sample(self._beside(name, relation.name), STATEMENTS - answered)
         if answered:
             keys.insert(min(rng.choices(range(len(_AT)), _AT)[0], len(keys)), (name, relation.name))
         stated = [self._stated(*key) for key in keys]
         question = rng.choice(relation.questions).format(s=name)
-        value = self._values[name, relation.name] if answered else ""
-        quotes = tuple(Quote(keys.index(key) + 1, value) for key in [(name, relation.name)] if answered)
-        wrong = rng.choice([one.value for one in stated if one.value != self._values[name, relation.name]] or [""])
+        right = self._values[name, relation.name].casefold()
+        wrong = rng.choice([one.value for one in stated if one.value.casefold() != right] or [""])
+        asked = Asked(question, "", (), SOURCE, wrong)
+        if answered:
+            place = keys.index((name, relation.name))
+            asked = Asked(question, stated[place].value, (Quote(place + 1, stated[place].value),), SOURCE, wrong)
         return Context(
             tuple(one.shown for one in stated), self._facts(stated), list(self._absent(name, relation.name, stated)),
-            SOURCE, Asked(question, value, quotes, SOURCE, wrong),
+            SOURCE, asked,
         )  # fmt: skip
 
     def _beside(self, name: str, relation: str) -> list[tuple[str, str]]:
@@ -81,7 +84,7 @@ class _Kind:
         same = [(one, relation) for one in self._names if one != name]
         rest = [(one, other) for one in self._names if one != name for other in self._relations if other != relation]
         chosen = rng.sample(own, min(len(own), rng.randint(*_OWN))) + rng.sample(same, rng.randint(*_SAME))
-        return chosen + rng.sample(rest, max(0, STATEMENTS - 1 - len(chosen)))
+        return chosen + rng.sample(rest, max(0, STATEMENTS - len(chosen)))
 
     def _stated(self, name: str, relation: str) -> _Stated:
         rng, value, words = self._rng, self._values[name, relation], self._relations[relation]
@@ -93,7 +96,8 @@ class _Kind:
         else:
             said = rng.choice(words.statements).format(s=name, v=value)
             shown = Shown(name if rng.random() < _NAMED else rng.choice(_TITLES), said[:1].upper() + said[1:])
-        return _Stated(name, relation, value, shown)
+        at = shown.text.lower().index(value.lower())  # a sentence may begin with it
+        return _Stated(name, relation, shown.text[at : at + len(value)], shown)
 
     def _facts(self, stated: Sequence[_Stated]) -> list[Readable]:
         places: defaultdict[tuple[str, str], list[Quote]] = defaultdict(list)

@@ -3,7 +3,7 @@
 Supervised tuning shows what to say. Direct preference optimisation (Rafailov et al. 2023) also shows what not to: of
 two replies to the same passages the right one shall become likelier than the wrong one, by how likely each was before.
 The wrong replies are those a reader of these passages gives: another value that stands there, an answer where there is
-none, silence where there is one, the right value with words that do not say so.
+none, silence where there is one, the right value out of a passage that does not hold it.
 
 The model it was before is a frozen copy of the adapter beside the trained one; the base exists once. trl makes it.
 """
@@ -198,8 +198,8 @@ def _of_fact(context: Context, fact: Readable, rejected: str, kind: str, rng: ra
 
 
 def _said(fact: Readable) -> tuple[str, tuple[Quote, ...]]:
-    """A value and the first words that say so."""
-    return fact.value, fact.quotes[:1]
+    """A value as it is first written, and where."""
+    return fact.quotes[0].words, fact.quotes[:1]
 
 
 def _asked_for(context: Context, rng: random.Random) -> list[Readable]:

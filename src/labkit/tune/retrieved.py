@@ -10,11 +10,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 from labkit.evaluate.corpus import asked_by, gold_paths, prepare_world, read_questions
 from labkit.graph.schema import Schema
 from labkit.llm import embedder
+from labkit.llm.constrain import MOST_QUOTES
 from labkit.llm.tasks import Quote
 from labkit.pipeline.build import default_retriever
 from labkit.pipeline.pipeline import HITS
@@ -26,6 +28,7 @@ from labkit.settings import Settings
 from labkit.tune.chains import Phrasings
 from labkit.tune.context import Asked, Context, Readable
 from labkit.tune.truth import Seen, WorldTruth
+from labkit.world.chance import END
 from labkit.world.questions import Question
 
 _RIVALS, _ABSENT = 6, 4
@@ -89,7 +92,7 @@ class Contexts:
         ctx = asked_by(question)
         hits = [hit for hit in self._retriever.search(question.text, HITS, ctx) if self._is_ours(hit.chunk)]
         passages = self._select(question.text, hits, ctx)
-        if not 0 < len(question.facts) <= self._select.statements:
+        if not 0 < len(question.facts) <= MOST_QUOTES:
             return None
         for fact_id in question.facts:
             if any(self._states(passage, [fact_id]) for passage in passages):
@@ -97,29 +100,32 @@ class Contexts:
             found = self._holding(fact_id, question.text, ctx, rng)
             if found is None:
                 return None
+            idle = [place for place, one in enumerate(passages) if not self._states(one, question.facts)]
             if len(passages) == self._select.statements:
-                passages.remove(next(one for one in reversed(passages) if not self._states(one, question.facts)))
-            passages.append(found)
-        passages.sort(key=lambda passage: -passage.closeness[0])
+                if not idle:
+                    return None
+                passages.pop(idle[-1])
+            nearer = [one.closeness[0] > found.closeness[0] for one in passages]
+            passages.insert(nearer.index(False) if False in nearer else len(passages), found)
         return self._context(question, passages, rng)
 
-    def phrased(self, rng: random.Random, n: int) -> Iterator[Question]:
+    def phrased(self, rng: random.Random, n: int, *, dated: bool = False) -> Iterator[Question]:
         """Further questions over this split's facts, every relation as often as there are facts for it.
 
-        The words are those of :class:`~labkit.tune.chains.Phrasings`. Facts with an older or newer value are left out:
-        no phrasing says which is meant.
+        The words are those of :class:`~labkit.tune.chains.Phrasings`. A dated question asks for a day on which the fact
+        held. Others leave out facts with an older or newer value: no phrasing says which is meant.
         """
         by_relation: defaultdict[str, list[str]] = defaultdict(list)
         for fact_id, fact in self.truth.facts.items():
-            alone = len(self.truth.about[fact["subject_id"], fact["relation"]]) == 1
-            if alone and self.truth.pool(fact_id) == self.split and self._forms(fact["relation"]):
+            clear = dated or len(self.truth.about[fact["subject_id"], fact["relation"]]) == 1
+            if clear and self.truth.pool(fact_id) == self.split and self._forms(fact["relation"], dated=dated):
                 by_relation[fact["relation"]].append(fact_id)
         left = [rng.sample(ids, len(ids)) for _, ids in sorted(by_relation.items())]
         made = 0
         while made < n and any(left):
             for ids in left:
                 if ids and made < n:
-                    yield self._phrased(ids.pop(), rng)
+                    yield self._phrased(ids.pop(), rng, dated=dated)
                     made += 1
 
     def chunks(self) -> list[Chunk]:
@@ -129,15 +135,24 @@ class Contexts:
     def _is_ours(self, chunk: Chunk) -> bool:
         return self.truth.pools.get(chunk.source_path) == self.split
 
-    def _phrased(self, fact_id: str, rng: random.Random) -> Question:
+    def _phrased(self, fact_id: str, rng: random.Random, *, dated: bool) -> Question:
         fact = self.truth.facts[fact_id]
         subject = rng.choice(self.truth.names(fact["subject_id"]))
-        text = rng.choice(self._forms(fact["relation"])).replace("{subject}", subject)
+        text = rng.choice(self._forms(fact["relation"], dated=dated)).replace("{subject}", subject)
+        day = END
+        if dated:
+            first = date.fromisoformat(fact["valid_from"])
+            last = date.fromisoformat(fact["valid_to"]) - timedelta(days=1) if fact["valid_to"] else END
+            day = first + timedelta(days=rng.randint(0, max(0, (last - first).days)))
+            text = text.replace("{date}", f"{day.day} {day:%B %Y}")
         value, *aliases = self.truth.wordings(fact_id)
-        return Question(f"phrased-{fact_id}", self.split, "single_hop", text, value, tuple(aliases), (fact_id,))
+        return Question(
+            f"phrased-{fact_id}", self.split, "time" if dated else "single_hop", text, value, tuple(aliases),
+            (fact_id,), as_of=day,
+        )  # fmt: skip
 
-    def _forms(self, relation: str) -> Sequence[str]:
-        return self._phrasings.asked.get(relation, {}).get("questions", ())
+    def _forms(self, relation: str, *, dated: bool = False) -> Sequence[str]:
+        return self._phrasings.asked.get(relation, {}).get("as_of" if dated else "questions", ())
 
     def _states(self, passage: Passage, fact_ids: Iterable[str]) -> bool:
         """Whether a sentence states one of some facts."""
@@ -180,13 +195,13 @@ class Contexts:
         """The question with what its passages allow to answer; None where that cannot be told."""
         if not question.value:
             return Asked(question.text, "", (), question.type, wrong=seen[0].value if seen else "")
-        by_id = {one.fact_id: one for one in seen}
-        wrong = next((one.value for one in seen if one.fact_id not in question.facts), "")
+        accepted = {wording.casefold() for wording in (question.value, *question.aliases)}
+        others = (one.value for one in seen if one.fact_id not in question.facts)
+        wrong = next((value for value in others if value.casefold() not in accepted), "")
         if all(fact_id in quotes for fact_id in question.facts):
-            last = by_id[question.facts[-1]]
-            accepted = {wording.casefold() for wording in (question.value, *question.aliases)}
-            value = last.value if last.value.casefold() in accepted else question.value
             cited = tuple(dict.fromkeys(quotes[fact_id][0] for fact_id in question.facts))
+            last = quotes[question.facts[-1]][0].words
+            value = last if len(question.facts) == 1 or last.casefold() in accepted else question.value
             return Asked(question.text, value, cited, question.type, wrong)
         missing = [fact_id for fact_id in question.facts if fact_id not in quotes]
         if any(self.truth.mentions(whole, fact_id) for fact_id in missing):
@@ -194,7 +209,7 @@ class Contexts:
         return Asked(question.text, "", (), question.type, wrong)
 
     def _readable(self, seen: Sequence[Seen], quotes: dict[str, list[Quote]], rng: random.Random) -> Iterator[Readable]:
-        once = {one.fact_id: one for one in seen}
+        once = {one.fact_id: one for one in reversed(seen)}  # as it is written first
         said_of: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         for one in once.values():
             said_of[self.truth.facts[one.fact_id]["subject_id"], one.relation].add(one.fact_id)
@@ -236,7 +251,8 @@ class Contexts:
             elif one.relation in relations:  # the right relation, another thing
                 names = [
                     entity["name"] for entity in self.truth.entities.values()
-                    if entity["kind"] == kind and entity["pool"] == self.split and entity["name"] not in whole
+                    if entity["kind"] == kind and entity["pool"] == self.split
+                    and not any(name in whole for name in self.truth.names(entity["entity_id"]))
                 ]  # fmt: skip
                 if names:
                     form = rng.choice(relations[one.relation]["questions"])

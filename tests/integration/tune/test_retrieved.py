@@ -49,9 +49,10 @@ def test_a_gold_context_quotes_each_step_from_a_sentence_that_holds_it(world, ki
     assert len(found) > len(asked) / 2
     for context in found:
         assert len(context.passages) <= world._select.statements
-        if context.asked is not None and context.asked.value:
-            for quote in context.asked.quotes:
-                assert quote.words in " ".join(context.passages[quote.place - 1].text.split())
+        assert context.asked is not None
+        assert context.asked.quotes
+        for quote in context.asked.quotes:
+            assert quote.words in " ".join(context.passages[quote.place - 1].text.split())
 
 
 @pytest.mark.slow
@@ -78,3 +79,8 @@ def test_phrased_questions_ask_for_facts_of_the_split_in_other_words(world):
         assert one.value in world.truth.wordings(fact_id)
     assert sum(one.text in known for one in made) < 6
     assert made == list(world.phrased(random.Random(1), 60))
+    for one in world.phrased(random.Random(1), 40, dated=True):
+        fact = world.truth.facts[one.facts[0]]
+        assert one.type == "time"
+        assert str(one.as_of.year) in one.text
+        assert fact["valid_from"] <= one.as_of.isoformat() < (fact["valid_to"] or "9")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labkit.llm.embed import Encoded
-from labkit.pipeline.statements import RANK, READ_HITS, StatementSelector
+from labkit.pipeline.statements import READ_HITS, StatementSelector
 from labkit.schema import Chunk, Hit, RequestContext
 
 
@@ -106,13 +106,18 @@ def test_what_two_hits_say_alike_is_there_once_under_its_first_hit(select):
 def test_of_equal_sentences_the_better_hit_is_first(select):
     found = select("pump", [hit("The pump is loud.", 1, "A"), hit("The pump is loud.", 2, "B")], RequestContext())
     assert [passage.chunk.doc_id for passage in found] == ["d1", "d2"]
-    assert found[0].closeness[0] - found[1].closeness[0] == pytest.approx(RANK)
+    assert found[0].closeness[0] == pytest.approx(found[1].closeness[0])
+    far = [hit("The pump is loud.", 1, "A")] + [hit("It rains on Mondays.", n, "B") for n in range(2, 5)]
+    nearer = select("the loud pump hums", [*far, hit("The loud pump hums.", 9, "C")], RequestContext())
+    assert nearer[0].chunk.doc_id == "d9", "a place counts less than what is said"
 
 
 def test_hits_that_name_the_identifier_keep_the_others_out(select):
     hits = [hit("E-417 means a jam.", 1), hit("E-418 means a hot motor.", 2)]
     assert texts(select("What does E-418 mean?", hits, RequestContext())) == ["E-418 means a hot motor."]
     assert len(select("What does E-500 mean?", hits, RequestContext())) == 2
+    late = [hit(f"Pump number {n} is loud.", n) for n in range(9, 9 + READ_HITS)] + hits
+    assert texts(select("What does E-418 mean?", late, RequestContext())) == ["E-418 means a hot motor."]
 
 
 def test_headings_and_labels_are_not_shown_and_later_hits_not_compared(select):

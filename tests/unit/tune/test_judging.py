@@ -54,6 +54,23 @@ def test_the_statement_stands_around_the_passages(context):
     assert turn.user.endswith(f"\n\nStatement: {put(turn)}")
 
 
+def test_what_a_statement_is_about_is_always_shown_and_the_rest_sometimes(context):
+    about = {"Crosswater": context.passages[0].text, "Tollerby": context.passages[1].text}
+    shown = []
+    for seed in range(100):
+        for one in judging.dialogues(context, random.Random(seed)):
+            (turn,) = one.turns
+            shown.append([text in turn.user for text in about.values()])
+            if turn.kind in {"supported", "negated"}:
+                name = "Tollerby" if "Tollerby" in put(turn) or "Piet" in put(turn) else "Crosswater"
+                assert about[name] in turn.user
+            elif turn.kind in {"value", "subject"} and "Piet Ruiz" in put(turn) and "Tollerby" not in put(turn):
+                assert all(shown[-1]), "the wrong value stands in what is read"
+    assert [True, True] in shown
+    assert [False, True] in shown
+    assert [True, False] in shown
+
+
 def test_nothing_stated_is_nothing_judged(context):
     assert judging.dialogues(replace(context, asked=None, facts=[], absent=[]), random.Random(0)) == []
 
