@@ -35,12 +35,12 @@ SEED = 6
 _RETRIEVED = {"single_hop": 180, "time": 60, "adversarial": 80, "unanswerable": 80, "forbidden": 20}
 _GOLD = {"single_hop": 60, "time": 60, "adversarial": 80, "multi_hop": 180, "comparison": 90}
 """Questions of each type and world, at most."""
-_PHRASED, _DATED = 330, 100
+_PHRASED, _DATED = 300, 200
 """Further questions of each world over its facts, and of those for a day."""
 _WITHOUT = 0.2  # of the answerable questions: asked a second time of sentences that do not answer
 _FURTHER = 0.3  # of the contexts: asked a second question
-_OF_WORLDS = {"answer": 3_000, "judge": 1_200}
-_OF_INVENTED = {"answer": 1_400, "judge": 800}
+_OF_WORLDS = {"answer": 2_700, "judge": 1_200}
+_OF_INVENTED = {"answer": 1_100, "judge": 800}
 _PASSAGES, _SILENT = 3_000, 1.0  # sentences to extract from; as many of those that state nothing
 _LONGEST_CHARS = 800
 
@@ -71,8 +71,13 @@ def lesson(settings: Settings, seed: int) -> Lesson:
     for questions in by_type.values():
         rng.shuffle(questions)
     asked = [one for kind, n in _RETRIEVED.items() for one in by_type[kind][:n]]
-    asked += [*world.phrased(rng, _PHRASED), *world.phrased(rng, _DATED, dated=True)]
+    asked += world.phrased(rng, _PHRASED)
     retrieved = [world.retrieved(one, rng) for one in asked]
+    # On most days nothing had been written yet; that a day is named must not come to mean that there is no answer.
+    dated = [(one, world.retrieved(one, rng)) for one in world.phrased(rng, _DATED, dated=True)]
+    told = [(one, context) for one, context in dated if context.asked and context.asked.value]
+    asked += [one for one, _ in told]
+    retrieved += [context for _, context in told]
     retrieved += [world.retrieved(one, rng, without=True) for one in asked if one.value and rng.random() < _WITHOUT]
     gold = [world.gold(one, rng) for kind, n in _GOLD.items() for one in by_type[kind][-n:]]
     passages = []
