@@ -27,13 +27,13 @@ PASSAGE_TOKENS = 100
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What is shown of a chunk: some adjacent sentences of it.
+    """What is shown of a chunk: some adjacent sentences of it, or a single one.
 
     Attributes:
         chunk: where it comes from.
         sentences: those shown; offsets are within ``chunk.text``.
-        closeness: of each of these sentences to the question, -1 for headings.
-        similarity: cosine of the question with the nearest sentence or heading of the chunk.
+        closeness: of each of these sentences to the question, as its selector compares them; -1 for headings.
+        similarity: cosine of the question with the nearest of what was compared of the chunk.
     """
 
     chunk: Chunk

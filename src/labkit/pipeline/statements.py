@@ -31,7 +31,6 @@ READ_HITS = 8
 RANK = 0.04
 """What each place further down the hits takes from a similarity; chosen on dev questions of one world."""
 
-
 _KEPT = 10_000  # sentences whose vectors are kept: the same ones are compared with many questions
 
 
@@ -65,7 +64,7 @@ class StatementSelector:
     def ranked(self, question: str, hits: Sequence[Hit], ctx: RequestContext) -> list[Passage]:
         """All sentences of the best hits, best first."""
         wanted = identifiers(question)
-        # What names the question's identifiers comes first; without it, what was found is about something else.
+        # Where some hits name the question's identifiers, the others are about something else.
         named = [any(contains(one, context(hit.chunk)) for one in wanted) for hit in hits]
         hits = [hit for hit, names in zip(hits, named, strict=True) if names or not any(named)]
         found: dict[tuple[str, str], tuple[int, Passage]] = {}
@@ -89,7 +88,7 @@ class StatementSelector:
         if self._late is None or not isinstance(self._embedder, TokenEmbedder):
             vectors = self._embedder.encode([question, *texts], ctx)
             cosines = np.asarray(vectors[1:] @ vectors[0], np.float32)
-            return cosines.copy(), cosines
+            return cosines, cosines
         known = self._read  # replaced as a whole, never changed: other threads read it too
         new = [text for text in texts if text not in known]
         asked, *encoded = self._embedder.encode_tokens([question, *new], ctx)
@@ -102,4 +101,4 @@ class StatementSelector:
             self._read = dict(islice(known.items(), max(0, len(known) - _KEPT), None))
         (states,) = self._late.asker(self._embedder).encode_tokens([question], ctx)
         cosines = np.array([one.vector @ asked.vector for one in found], np.float32)
-        return self._late.scores(states.states, [one.tokens for one in found]).copy(), cosines
+        return self._late.scores(states.states, [one.tokens for one in found]), cosines

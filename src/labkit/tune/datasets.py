@@ -131,7 +131,7 @@ def fingerprint(dialogues: Iterable[Dialogue]) -> str:
 
 
 def _passages(taught: Sequence[Lesson], rng: random.Random) -> list[Dialogue]:
-    """Sentences to extract from, each text once; fewer of those that state nothing than there are."""
+    """Sentences to extract from, each text once; of those that state nothing no more than of the others."""
     each = {one.turns[0].user: one for lesson_ in taught for one in lesson_.passages}
     fitting = [one for one in each.values() if len(one.turns[0].user) <= _LONGEST_CHARS]
     telling = _mixed([one for one in fitting if one.turns[0].reply], rng)[:_PASSAGES]

@@ -2,7 +2,7 @@
 
 They are why a tuned model reads sentences nobody at Tidewater would write. What stands beside the answer says other
 things of the same subject or the same of others, so the right name and the right relation have to be told apart. The
-answer stands about as often in each place as a selector of sentences puts it there.
+answer stands in every place, in the first ones most often, as where a selector has put them in order.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Kind:
         )  # fmt: skip
 
     def _beside(self, name: str, relation: str) -> list[tuple[str, str]]:
-        """What stands beside a fact, at least as much as is shown: more of the subject than of others."""
+        """What stands beside a fact, at least as much as is shown: of the subject, of the relation, and others."""
         rng = self._rng
         own = [(name, one) for one in self._relations if one != relation]
         same = [(one, relation) for one in self._names if one != name]
@@ -95,7 +95,7 @@ class _Kind:
             shown = Shown(rng.choice(_TITLES), f"{name} | {rng.choice(words.labels)}: {value}")
         else:
             said = rng.choice(words.statements).format(s=name, v=value)
-            shown = Shown(name if rng.random() < _NAMED else rng.choice(_TITLES), said[:1].upper() + said[1:])
+            shown = Shown(name if rng.random() < _NAMED else rng.choice(_TITLES), _sentence(said))
         at = shown.text.lower().index(value.lower())  # a sentence may begin with it
         return _Stated(name, relation, shown.text[at : at + len(value)], shown)
 

@@ -46,19 +46,17 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text about a subject, what it states, and in which words.
+    """A text about a subject, and what it states.
 
     Attributes:
         text: the passage.
         about: the subject.
         states: name of the relation → value.
-        said: name of the relation → the sentence or field of the text that states it.
     """
 
     text: str
     about: str
     states: Mapping[str, str]
-    said: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +103,16 @@ def passages_about(name: str, relations: Sequence[Relation], rng: random.Random)
         number = rng.randint(*_STATED)
         stated = {relation.name: relation for relation in left[:number]}
         left = left[number:]
-        text, said = _text(name, list(stated.values()), values, rng)
-        yield Passage(text, name, {one: values[one] for one in stated}, dict(zip(stated, said, strict=True)))
+        text = _text(name, list(stated.values()), values, rng)
+        yield Passage(text, name, {one: values[one] for one in stated})
 
 
-def _text(
-    name: str, stated: Sequence[Relation], values: Mapping[str, str], rng: random.Random
-) -> tuple[str, list[str]]:
-    """A passage, and its part for each relation."""
+def _text(name: str, stated: Sequence[Relation], values: Mapping[str, str], rng: random.Random) -> str:
     if rng.random() < _AS_FORM:
         fields = [f"{rng.choice(relation.labels)}: {values[relation.name]}" for relation in stated]
-        return _sentence(name) + "\n\n" + rng.choice([" | ", "\n", " / "]).join(fields), fields
+        return _sentence(name) + "\n\n" + rng.choice([" | ", "\n", " / "]).join(fields)
     said = [_sentence(rng.choice(one.statements).format(s=name, v=values[one.name])) for one in stated]
-    return (f"{name}\n" if rng.random() < _TITLED else "") + " ".join(said), said
+    return (f"{name}\n" if rng.random() < _TITLED else "") + " ".join(said)
 
 
 def _question(

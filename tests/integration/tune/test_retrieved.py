@@ -84,3 +84,37 @@ def test_phrased_questions_ask_for_facts_of_the_split_in_other_words(world):
         assert one.type == "time"
         assert str(one.as_of.year) in one.text
         assert fact["valid_from"] <= one.as_of.isoformat() < (fact["valid_to"] or "9")
+
+
+@pytest.mark.slow
+def test_what_is_taught_is_what_stands_first_and_a_wrong_answer_is_wrong(world):
+    rng = random.Random(2)
+    asked = [question for question in world.questions if question.type in {"single_hop", "time"}][::5]
+    seen = 0
+    for question in asked:
+        context = world.retrieved(question, rng)
+        for fact in context.facts:
+            assert fact.value == fact.quotes[0].words
+        if context.asked is not None and context.asked.value:
+            seen += 1
+            assert context.asked.value == context.asked.quotes[-1].words
+            accepted = {wording.casefold() for wording in (question.value, *question.aliases)}
+            assert context.asked.wrong.casefold() not in accepted
+    assert seen > len(asked) / 2
+
+
+@pytest.mark.slow
+def test_no_absent_question_names_a_thing_that_stands_in_the_passages(world):
+    rng, entities = random.Random(3), world.truth.entities.values()
+    called = {name: one["entity_id"] for one in entities for name in (one["name"],) if one["pool"] == "dev"}
+    elsewhere = 0
+    for question in [question for question in world.questions if question.type == "single_hop"][::4]:
+        context = world.retrieved(question, rng)
+        whole = "\n".join("\n".join(passage) for passage in context.passages)
+        subjects = {fact.subject for fact in context.facts}
+        for text, _ in context.absent:
+            things = [thing for name, thing in called.items() if name in text]
+            if things and not any(subject in text for subject in subjects):
+                elsewhere += 1
+                assert not any(name in whole for name in world.truth.names(things[0]))
+    assert elsewhere > 5

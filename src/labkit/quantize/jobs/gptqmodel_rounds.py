@@ -5,8 +5,11 @@ What the request means is known by :mod:`labkit.quantize.calibrated`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -26,7 +29,7 @@ def do(request: dict[str, Any], tell: Callable[[int, int], None]) -> dict[str, A
                    "act_group_aware": request["order"] == "static"}  # fmt: skip
     else:
         chosen |= {"quant_method": "awq", "format": "gemm"}
-    model = GPTQModel.load(request["source"], QuantizeConfig(**chosen))
+    model = GPTQModel.load(str(Path(request["source"]).resolve()), QuantizeConfig(**chosen))
     layers = model.model.config.num_hidden_layers
     done: set[int] = set()
 
@@ -39,6 +42,8 @@ def do(request: dict[str, Any], tell: Callable[[int, int], None]) -> dict[str, A
     read = [{"input_ids": ids, "attention_mask": [1] * len(ids)} for ids in request["calibration"]]
     # Left to itself it packs AWQ with a kernel that asks for CUDA.
     backend = BACKEND.AUTO if request["method"] == "gptq" else BACKEND.AWQ_TORCH
-    model.quantize(read, batch_size=1, backend=backend)
-    model.save(request["out"])
+    out = Path(request["out"]).resolve()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):  # it leaves a folder logs where it stands
+        model.quantize(read, batch_size=1, backend=backend)
+    model.save(str(out))
     return {"gptqmodel": gptqmodel.__version__}
