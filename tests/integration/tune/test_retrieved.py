@@ -89,8 +89,8 @@ def test_phrased_questions_ask_for_facts_of_the_split_in_other_words(world):
 @pytest.mark.slow
 def test_what_is_taught_is_what_stands_first_and_a_wrong_answer_is_wrong(world):
     rng = random.Random(2)
-    asked = [question for question in world.questions if question.type in {"single_hop", "time"}][::5]
-    seen = 0
+    asked = [question for question in world.questions if question.type in {"single_hop", "time", "adversarial"}]
+    seen = 0  # all of them: few facts stand there in two spellings, few things beside it are called alike
     for question in asked:
         context = world.retrieved(question, rng)
         for fact in context.facts:

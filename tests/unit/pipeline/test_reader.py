@@ -100,6 +100,17 @@ def test_what_is_not_cited_is_not_said(reply):
     assert (answer.text, answer.citations, answer.usage.completion_tokens) == (ABSTENTION, (), 5)
 
 
+def test_a_reply_that_was_cut_off_is_no_answer():
+    class CutOff(Says):
+        def chat(self, messages, *, max_tokens=64, ctx):
+            return super().chat(messages, max_tokens=max_tokens, ctx=ctx).model_copy(update={"finish_reason": "length"})
+
+    reader = Reader(CutOff(RIGHT))
+    passages = StatementSelector(Overlap())("gripper bolts", Shelf().search("", 1, None)[:1], RequestContext())
+    assert reader("How tight?", passages, RequestContext()).cited.text == ""
+    assert Reader(Says(RIGHT))("How tight?", passages, RequestContext()).cited.text == "18 N·m"
+
+
 def test_without_passages_nobody_is_asked():
     class Empty:
         def search(self, query, k, ctx):
